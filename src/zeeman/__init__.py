@@ -1,0 +1,69 @@
+"""A spectroscope for neural networks.
+
+The names here are the public ones; they are imported when first used, so that ``import zeeman`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeeman.console import write_report as write_report
+    from zeeman.errors import ZeemanError as ZeemanError
+    from zeeman.examination import LLC as LLC
+    from zeeman.examination import Behaviours as Behaviours
+    from zeeman.examination import Device as Device
+    from zeeman.examination import Examination as Examination
+    from zeeman.examination import SamplerSettings as SamplerSettings
+    from zeeman.examination import Store as Store
+    from zeeman.examination import Susceptibilities as Susceptibilities
+    from zeeman.examination import document as document
+    from zeeman.examination import examine as examine
+    from zeeman.probes import Library as Library
+    from zeeman.probes import Probe as Probe
+    from zeeman.reading import Provenance as Provenance
+    from zeeman.reading import Reading as Reading
+    from zeeman.reading import Verdict as Verdict
+    from zeeman.sampling import SGLD as SGLD
+    from zeeman.sampling import LocalPosterior as LocalPosterior
+    from zeeman.sampling import RMSPropSGLD as RMSPropSGLD
+    from zeeman.sampling import Schedule as Schedule
+    from zeeman.sampling import run_chain as run_chain
+    from zeeman.subjects import Checkpoint as Checkpoint
+    from zeeman.subjects import Component as Component
+    from zeeman.subjects import Recorder as Recorder
+    from zeeman.subjects import RecorderCallback as RecorderCallback
+    from zeeman.subjects import Series as Series
+
+_ROOMS = {
+    "console": ("write_report",),
+    "errors": ("ZeemanError",),
+    "examination": (
+        "LLC",
+        "Behaviours",
+        "Device",
+        "Examination",
+        "SamplerSettings",
+        "Store",
+        "Susceptibilities",
+        "document",
+        "examine",
+    ),
+    "probes": ("Library", "Probe"),
+    "reading": ("Provenance", "Reading", "Verdict"),
+    "sampling": ("SGLD", "LocalPosterior", "RMSPropSGLD", "Schedule", "run_chain"),
+    "subjects": ("Checkpoint", "Component", "Recorder", "RecorderCallback", "Series"),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zeeman' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"zeeman.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

@@ -1,0 +1,72 @@
+"""The demo: the main job on input that is always there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from zeeman.demo.training import TrainingSettings, train
+from zeeman.errors import ZeemanError
+from zeeman.examination import Examination, Progress, SamplerSettings, examine
+from zeeman.examination.engine import one_thread
+from zeeman.probes import demo_library
+from zeeman.subjects import Series
+
+SETTINGS = SamplerSettings(num_chains=4, num_draws=40, num_burnin_steps=75, num_steps_bw_draws=3)
+
+
+def run_demo(
+    folder: Path,
+    *,
+    training: TrainingSettings | None = None,
+    settings: SamplerSettings = SETTINGS,
+    num_workers: int = 2,
+    on_step: Callable[[int, int], None] = lambda *_: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Examination:
+    """Train a small language model with the recorder attached, then examine its checkpoints.
+
+    A folder that holds a finished training is examined without training again; a torn training is begun anew.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``run/`` (the series), ``probes/`` (the library) and ``examination/`` (the store).
+    training : TrainingSettings or None
+    settings : SamplerSettings
+    num_workers : int
+    on_step, on_progress : callable
+        Told of training steps and of finished units.
+
+    Returns
+    -------
+    Examination
+
+    Raises
+    ------
+    ZeemanError
+        If the folder holds something else.
+    """
+    training = training or TrainingSettings()
+    library = demo_library()
+    run, marker = folder / "run", folder / "trained"
+    wanted = repr(training)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "probes").is_dir():
+        raise ZeemanError(f"{folder} holds something else than a demo; name an empty folder.")
+    if not marker.exists():
+        library.to_folder(folder / "probes")
+        shutil.rmtree(run, ignore_errors=True)
+        with one_thread():
+            train(run, library, training, on_step)
+        marker.write_text(wanted)
+    elif marker.read_text() != wanted:
+        raise ZeemanError(f"{folder} holds a demo with other settings ({marker.read_text()}); name another folder.")
+    return examine(
+        Series.from_folder(run),
+        library,
+        folder / "examination",
+        settings=settings,
+        num_workers=num_workers,
+        on_progress=on_progress,
+    )

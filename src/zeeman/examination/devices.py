@@ -1,0 +1,199 @@
+"""The first three devices: the local learning coefficient, behaviours and susceptibilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeeman.examination.device import Draws, provenance
+from zeeman.examination.subject import DATA, Subject
+from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.reading import Reading, Verdict
+from zeeman.sampling import Health, judge
+from zeeman.spectra import behaviour, llc_mean, llc_variance, minibatch_variance, susceptibility
+from zeeman.subjects import Checkpoint
+
+
+@dataclass(frozen=True)
+class LLC:
+    """The local learning coefficient at every checkpoint, by the mean and by the variance of the energy."""
+
+    name: str = "llc"
+
+    def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
+        """Full chains at every checkpoint."""
+        return [u for checkpoint in subject.series for u in chains(subject, checkpoint, settings, "full")]
+
+    def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
+        """Two readings a checkpoint, ``llc`` and ``llc_variance``."""
+        readings = []
+        for checkpoint in subject.series:
+            units = chains(subject, checkpoint, settings, "full")
+            rows = draws.stack(units, "rows")[:, settings.num_burnin_steps :]
+            health = chain_health(draws, units, settings, rows=rows)
+            origin = provenance(subject, units[0], settings)
+            total = len(subject.library.data.inputs)
+            for reading in (
+                llc_mean(rows, settings.n_beta, health),
+                llc_variance(rows, settings.n_beta, health, num_rows=total),
+            ):
+                readings.append(replace(reading, provenance=origin, health=health.figures))
+        return readings
+
+
+@dataclass(frozen=True)
+class Behaviours:
+    """The score of every probe at every checkpoint."""
+
+    name: str = "behaviours"
+
+    def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
+        """One reference a checkpoint."""
+        return [self._unit(subject, checkpoint) for checkpoint in subject.series]
+
+    @staticmethod
+    def _unit(subject: Subject, checkpoint: Checkpoint) -> Unit:
+        observed = subject.observed(list(subject.library.probes))
+        return Unit("reference", checkpoint.step, checkpoint.digest, observed=observed)
+
+    def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
+        """One ``behaviour`` reading for each checkpoint and probe, in nats or as a share of hits."""
+        readings = []
+        for checkpoint in subject.series:
+            unit = self._unit(subject, checkpoint)
+            for name, probe in subject.library.probes.items():
+                field = "hits" if probe.metric == "accuracy" else "observed"
+                value, error = behaviour(draws.array(unit, f"{field}_{name}"), np.nonzero(probe.scored)[0])
+                verdict = Verdict.OK if np.isfinite(value) else Verdict.DIVERGED
+                readings.append(
+                    Reading("behaviour", value, error, verdict, (), provenance(subject, unit, None), {"probe": name})
+                )
+        return readings
+
+
+@dataclass(frozen=True)
+class Susceptibilities:
+    """The susceptibility of components to every probe, loaded and unloaded, at some checkpoints.
+
+    Parameters
+    ----------
+    steps : tuple of int
+        Checkpoints to read.
+    components : tuple of str
+        Empty for embed, every head and unembed.
+    """
+
+    steps: tuple[int, ...]
+    components: tuple[str, ...] = ()
+    name: str = "susceptibilities"
+
+    def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
+        """Chains of every component and of all weights, loaded, and unloaded at the same energy."""
+        return [
+            unit
+            for step in self.steps
+            for component in ("full", *self._components(subject))
+            for loading in ("loaded", "unloaded")
+            for unit in self._chains(subject, subject.series.at(step), settings, component, loading)
+        ]
+
+    def _components(self, subject: Subject) -> tuple[str, ...]:
+        return self.components or tuple(subject.heads())
+
+    @staticmethod
+    def _chains(
+        subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, component: str, loading: str
+    ) -> list[Unit]:
+        observed = subject.observed([DATA, *subject.library.probes])
+        loaded = [replace(unit, observed=observed) for unit in chains(subject, checkpoint, settings, component)]
+        if loading == "loaded":
+            return loaded
+        keys = tuple(unit.chain_key for unit in loaded)
+        return [replace(unit, kind="unloaded", data="", matched=keys) for unit in loaded]
+
+    def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
+        """Readings ``covariance``, ``shift``, ``rho`` and ``null`` of each component, with the probes along the axis."""
+        readings = []
+        for step in self.steps:
+            checkpoint = subject.series.at(step)
+            for loading in ("loaded", "unloaded"):
+                everything = self._energies(
+                    subject, draws, self._chains(subject, checkpoint, settings, "full", loading)
+                )
+                for component in self._components(subject):
+                    units = self._chains(subject, checkpoint, settings, component, loading)
+                    readings += self._read_component(subject, settings, draws, units, everything)
+        return readings
+
+    def _read_component(
+        self,
+        subject: Subject,
+        settings: SamplerSettings,
+        draws: Draws,
+        units: list[Unit],
+        everything: NDArray[np.float64],
+    ) -> list[Reading]:
+        energies = self._energies(subject, draws, units)
+        phi = energies[0]
+        chi = susceptibility(phi, energies[1:] - phi, everything[1:] - everything[0])
+        health = chain_health(draws, units, settings, energy=settings.n_beta * phi)
+        where: dict[str, Any] = {
+            "component": units[0].component,
+            "loading": units[0].kind,
+            "probes": list(subject.library.probes),
+        }
+        origin = provenance(subject, units[0], settings)
+        return [
+            Reading(
+                name,
+                getattr(chi, name),
+                getattr(chi, f"{name}_se"),
+                health.verdict,
+                health.reasons,
+                origin,
+                where,
+                health.figures,
+            )
+            for name in ("covariance", "shift", "rho", "null")
+        ]
+
+    @staticmethod
+    def _energies(subject: Subject, draws: Draws, units: list[Unit]) -> NDArray[np.float64]:
+        """Mean loss difference on the data and on each probe, shape (1 + probes, chains, draws)."""
+        names = [DATA, *subject.library.probes]
+        return np.stack([draws.stack(units, f"observed_{name}").mean(axis=-1) for name in names])
+
+
+def chains(subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, component: str) -> list[Unit]:
+    """The loaded chains of a component at a checkpoint, observing nothing yet."""
+    data = subject.library.data.digest
+    return [
+        Unit("loaded", checkpoint.step, checkpoint.digest, component, chain, settings, data)
+        for chain in range(settings.num_chains)
+    ]
+
+
+def chain_health(
+    draws: Draws,
+    units: list[Unit],
+    settings: SamplerSettings,
+    *,
+    rows: NDArray[np.float64] | None = None,
+    energy: NDArray[np.float64] | None = None,
+) -> Health:
+    """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens."""
+    noise = 0.0
+    if energy is None:
+        assert rows is not None
+        noise = minibatch_variance(rows, settings.n_beta)
+        energy = settings.n_beta * rows.mean(axis=2)
+    return judge(
+        energy,
+        noise_variance=noise,
+        num_parameters=draws.attribute(units[0], "num_parameters"),
+        distance=draws.stack(units, "distance"),
+        localization=draws.attribute(units[0], "localization"),
+    )

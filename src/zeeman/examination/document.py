@@ -1,0 +1,289 @@
+"""The examination as one plain document: what reports and consoles draw, with nothing left to compute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from zeeman.examination.device import versions
+from zeeman.examination.run import Examination
+from zeeman.examination.transitions import Transition
+from zeeman.examination.unit import Unit
+from zeeman.reading import Reading
+
+MAX_TRACE = 200
+"""Points of a chain's trace that the document keeps."""
+
+
+def document(examination: Examination) -> dict[str, Any]:
+    """Lay an examination out as JSON-able values; figures that are not finite become None.
+
+    Parameters
+    ----------
+    examination : Examination
+
+    Returns
+    -------
+    dict
+        ``headline``, ``series``, ``training``, ``transitions``, ``llc``, ``behaviours``, ``susceptibility``,
+        ``health`` and ``provenance``.
+    """
+    series = examination.subject.series
+    flags = [asdict(flag) for flag in examination.verification.flags]
+    found: dict[str, Any] = _finite(
+        {
+            "title": f"{series.name}: {len(series)} checkpoints examined",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "headline": headline(examination),
+            "series": {"name": series.name, "steps": series.steps, "flags": flags},
+            "training": _training(series.record),
+            "transitions": [_transition(t, examination) for t in examination.transitions],
+            "llc": llc_table(examination),
+            "behaviours": _behaviours(examination),
+            "susceptibility": _susceptibility(examination),
+            "health": _health(examination),
+            "provenance": _provenance(examination),
+        }
+    )
+    return found
+
+
+def llc_table(examination: Examination) -> list[dict[str, Any]]:
+    """One row a checkpoint: both estimators of the local learning coefficient, with errors and verdict."""
+    spread = {_step(r): r for r in examination.of("llc_variance")}
+    rows = []
+    for reading in examination.of("llc"):
+        other = spread[_step(reading)]
+        rows.append(
+            {
+                "step": _step(reading),
+                "mean": reading.value,
+                "se": reading.standard_error,
+                "variance": other.value,
+                "variance_se": other.standard_error,
+                **_verdict(reading),
+            }
+        )
+    found: list[dict[str, Any]] = _finite(rows)
+    return found
+
+
+def headline(examination: Examination) -> list[str]:
+    """Say in at most five sentences what was found."""
+    llc = [r for r in examination.of("llc") if r.verdict.trusted]
+    doubtful = len(examination.of("llc")) - len(llc)
+    found = examination.transitions
+    lines = [_count(found)]
+    if found:
+        main = max(found, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
+        lines.append(_main_transition(main, examination))
+        lines.append(_components(main))
+    if llc:
+        first, last = llc[0], llc[-1]
+        lines.append(
+            f"The local learning coefficient goes from {_pm(first)} at step {_step(first)} to {_pm(last)} at step "
+            f"{_step(last)}{f'; {doubtful} readings are marked as not to be trusted' if doubtful else ''}."
+        )
+    flags = examination.verification.flags
+    lines.append(
+        f"Verification flagged {len(flags)} oddities in the series: {flags[0].sentence}"
+        if flags
+        else f"All {len(examination.subject.series)} checkpoints passed verification."
+    )
+    return lines
+
+
+def _count(found: Iterable[Transition]) -> str:
+    dates = [f"{t.interval[0]}–{t.interval[1]}" for t in found]
+    if not dates:
+        return "No phase transition was found in this series."
+    kind = "phase transition was" if len(dates) == 1 else "phase transitions were"
+    return f"{len(dates)} {kind} found, at steps {', '.join(dates)}."
+
+
+def _main_transition(main: Transition, examination: Examination) -> str:
+    strongest = main.probes[0] if main.probes else None
+    text = f"The main one is half-way at step {main.date:.0f}"
+    if "llc" in main.signals:
+        text += f", where the local learning coefficient changes by {main.signals['llc'].change:+.0f}"
+    if strongest:
+        text += f" and the model's score on “{strongest}” by {main.signals[strongest].change:+.2f}"
+    return text + "."
+
+
+def _components(main: Transition) -> str:
+    names = list(dict.fromkeys(move.component for move in main.components))
+    if not names:
+        return "No component's susceptibility changed beyond its error across it."
+    return f"The components that changed most across it: {', '.join(names[:4])}."
+
+
+def _pm(reading: Reading) -> str:
+    return f"{reading.value:.0f} ± {reading.standard_error:.1f}"
+
+
+def _training(record: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
+    rows = [row for row in record if row.get("signals")]
+    if not rows:
+        return None
+    names = list(rows[0]["signals"])
+    signals = [{"name": n, "values": [row["signals"].get(n, math.nan) for row in rows]} for n in names]
+    return {"steps": [row["step"] for row in rows], "signals": signals}
+
+
+def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
+    probes = [
+        {
+            "name": n,
+            **_before_after(examination, n, found),
+            "change": found.signals[n].change,
+            "se": found.signals[n].change_se,
+        }
+        for n in found.probes
+    ]
+    moves = [
+        {
+            "name": m.component,
+            "probe": m.probe,
+            "loading": m.loading,
+            "before": m.before,
+            "after": m.after,
+            "change": m.change,
+            "se": m.standard_error,
+        }
+        for m in found.components
+    ]
+    sentence = (
+        "It crosses an edge of the series that verification flagged, so it may be a fault of the files."
+        if found.flagged
+        else f"Seen by {', '.join(found.signals)}."
+    )
+    return {
+        "interval": list(found.interval),
+        "date": found.date,
+        "signals": list(found.signals),
+        "probes": probes,
+        "components": moves,
+        "verdict": "flagged" if found.flagged else "ok",
+        "sentence": sentence,
+        "support": {name: pulse.support for name, pulse in found.signals.items()},
+    }
+
+
+def _before_after(examination: Examination, probe: str, found: Transition) -> dict[str, float]:
+    at = {_step(r): float(r.value) for r in examination.of("behaviour") if r.coordinates["probe"] == probe}
+    pulse = found.signals[probe]
+    return {"before": at[int(pulse.start)], "after": at[int(pulse.end)]}
+
+
+def _behaviours(examination: Examination) -> dict[str, Any]:
+    readings, steps = examination.of("behaviour"), examination.subject.series.steps
+    probes = examination.subject.library.probes
+    at = {(r.coordinates["probe"], _step(r)): r for r in readings}
+    return {
+        "probes": list(probes),
+        "steps": steps,
+        "metric": [p.metric for p in probes.values()],
+        "value": [[at[name, s].value for s in steps] for name in probes] if at else [],
+        "se": [[at[name, s].standard_error for s in steps] for name in probes] if at else [],
+    }
+
+
+def _susceptibility(examination: Examination) -> list[dict[str, Any]]:
+    maps: dict[tuple[int, str], dict[str, Any]] = {}
+    for name in ("covariance", "shift", "rho", "null"):
+        label = {"covariance": "raw"}.get(name, name)
+        for r in examination.of(name):
+            where = r.coordinates
+            one = maps.setdefault(
+                (_step(r), where["loading"]),
+                {
+                    "step": _step(r),
+                    "loading": where["loading"],
+                    "components": [],
+                    "probes": where["probes"],
+                    "verdicts": [],
+                },
+            )
+            if where["component"] not in one["components"]:
+                one["components"].append(where["component"])
+                one["verdicts"].append(_verdict(r)["verdict"])
+            one.setdefault(label, []).append(np.asarray(r.value).tolist())
+            one.setdefault(f"{label}_se", []).append(np.asarray(r.standard_error).tolist())
+    return [maps[key] for key in sorted(maps)]
+
+
+def _health(examination: Examination) -> list[dict[str, Any]]:
+    traces = _traces(examination)
+    rows = []
+    for r in (*examination.of("llc"), *examination.of("rho")):
+        component, loading = r.coordinates.get("component", "full"), r.coordinates.get("loading", "loaded")
+        rows.append(
+            {
+                "step": _step(r),
+                "component": component,
+                "loading": loading,
+                **_verdict(r),
+                **r.health,
+                "traces": traces.get((_step(r), component, loading)),
+                "num_burnin_steps": examination.settings.num_burnin_steps,
+            }
+        )
+    return rows
+
+
+def _traces(examination: Examination) -> dict[tuple[int, str, str], list[list[float]]]:
+    """Energy nβ ΔL of each chain of all weights, every step from the start."""
+    found: dict[tuple[int, str, str], list[list[float]]] = {}
+    for unit in sorted(examination.draws.units.values(), key=lambda u: u.chain):
+        if unit.kind == "loaded" and unit.component == "full":
+            found.setdefault((unit.step, unit.component, unit.kind), []).append(_trace(examination, unit))
+    return found
+
+
+def _trace(examination: Examination, unit: Unit) -> list[float]:
+    energy = examination.settings.n_beta * examination.draws.array(unit, "rows").mean(axis=1)
+    thin = energy[:: max(1, len(energy) // MAX_TRACE)]
+    return [round(float(value), 2) for value in thin]
+
+
+def _provenance(examination: Examination) -> dict[str, Any]:
+    subject = examination.subject
+    return {
+        "sampler": asdict(examination.settings),
+        "weights": {str(c.step): c.digest for c in subject.series},
+        "library": subject.library.name,
+        "probes": {name: probe.digest for name, probe in subject.library.probes.items()},
+        "data": subject.library.data.digest,
+        "units": len(examination.draws.units),
+        "versions": versions(),
+    }
+
+
+def _verdict(reading: Reading) -> dict[str, Any]:
+    return {
+        "verdict": reading.verdict.name.lower(),
+        "sentence": reading.verdict.value,
+        "reasons": list(reading.reasons),
+    }
+
+
+def _step(reading: Reading) -> int:
+    assert reading.provenance is not None
+    return reading.provenance.step
+
+
+def _finite(value: Any) -> Any:
+    """Plain values with None for what is not finite, which JSON can't say."""
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

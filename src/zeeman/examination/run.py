@@ -1,0 +1,163 @@
+"""The main flow: verify, plan, run, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zeeman.errors import ZeemanError
+from zeeman.examination.device import Device, Draws
+from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
+from zeeman.examination.engine import Progress, run_units
+from zeeman.examination.store import Manifest, Store
+from zeeman.examination.subject import Subject
+from zeeman.examination.transitions import Transition, find_transitions, telling_steps
+from zeeman.examination.unit import SamplerSettings, Unit, union
+from zeeman.probes import Library
+from zeeman.reading import Reading
+from zeeman.sampling import Loss, language_model_loss
+from zeeman.subjects import Series, Verification
+
+DEVICES: tuple[Device, ...] = (LLC(), Behaviours(), Susceptibilities(()))
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What an examination found.
+
+    Parameters
+    ----------
+    subject : Subject
+    settings : SamplerSettings
+    store : Store
+    verification : Verification
+        What is odd about the series itself.
+    readings : tuple of Reading
+    transitions : tuple of Transition
+    draws : Draws
+        The units behind the readings.
+    """
+
+    subject: Subject
+    settings: SamplerSettings
+    store: Store
+    verification: Verification
+    readings: tuple[Reading, ...]
+    transitions: tuple[Transition, ...]
+    draws: Draws
+
+    def of(self, name: str) -> list[Reading]:
+        """Readings of one name, for example ``llc``."""
+        return [reading for reading in self.readings if reading.name == name]
+
+
+def examine(
+    series: Series,
+    library: Library,
+    store: str | Path,
+    *,
+    settings: SamplerSettings | None = None,
+    devices: Sequence[Device] = DEVICES,
+    loss: Loss = language_model_loss,
+    num_workers: int = 1,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Examination:
+    """Examine a series of checkpoints with a library of probes.
+
+    Everything is kept in ``store``; a run that was killed goes on from there, and one that is whole is only read.
+
+    Parameters
+    ----------
+    series : Series
+    library : Library
+    store : path
+        Folder of the examination.
+    settings : SamplerSettings or None
+        None: the defaults.
+    devices : sequence of Device
+        What to measure. `Susceptibilities` without steps reads before, in and after the main transition.
+    loss : callable
+        ``(model, batch) -> losses``.
+    num_workers : int
+        Processes, one thread each.
+    on_progress : callable
+        Told of every unit that ends.
+
+    Returns
+    -------
+    Examination
+
+    Raises
+    ------
+    ZeemanError
+        For a series, library, setting or store that can't be used.
+    """
+    if num_workers < 1:
+        raise ZeemanError(f"num_workers must be at least 1, got {num_workers}; use one for each core.")
+    session = _Session(
+        Subject(series, library, loss), settings or SamplerSettings(), Store(store), num_workers, on_progress
+    )
+    session.subject.check()
+    with session.store.locked():
+        session.claim()
+        now, later = _split(devices)
+        readings, draws = session.measure(now)
+        flags = series.verify()
+        if later:
+            transitions = find_transitions(readings, flags.flagged_edges)
+            steps = telling_steps(transitions, _trusted_steps(readings) or series.steps)
+            readings, draws = session.measure([*now, *(replace(device, steps=steps) for device in later)])
+        transitions = find_transitions(readings, flags.flagged_edges)
+        session.store.log("read", readings=len(readings), transitions=len(transitions))
+    return Examination(
+        session.subject, session.settings, session.store, flags, tuple(readings), tuple(transitions), draws
+    )
+
+
+def planned_units(subject: Subject, settings: SamplerSettings, devices: Sequence[Device] = DEVICES) -> list[Unit]:
+    """List the units that an examination would run; devices that wait for transitions are counted at three steps."""
+    now, later = _split(devices)
+    guessed = [replace(device, steps=telling_steps([], subject.series.steps)) for device in later]
+    return union([unit for device in (*now, *guessed) for unit in device.units(subject, settings)])
+
+
+def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Susceptibilities]]:
+    later = [d for d in devices if isinstance(d, Susceptibilities) and not d.steps]
+    return [d for d in devices if d not in later], later
+
+
+def _trusted_steps(readings: list[Reading]) -> list[int]:
+    return [r.provenance.step for r in readings if r.name == "llc" and r.verdict.trusted and r.provenance]
+
+
+@dataclass(frozen=True, eq=False)
+class _Session:
+    subject: Subject
+    settings: SamplerSettings
+    store: Store
+    num_workers: int
+    on_progress: Callable[[Progress], None]
+    done: dict[str, Unit] = field(default_factory=dict)
+
+    def claim(self) -> None:
+        series, library = self.subject.series, self.subject.library
+        probes = {name: probe.digest for name, probe in library.probes.items()} | {"(data)": library.data.digest}
+        weights = {checkpoint.step: checkpoint.digest for checkpoint in series}
+        self.store.claim(Manifest(series=series.name, library=library.name, weights=weights, probes=probes))
+
+    def measure(self, devices: Sequence[Device]) -> tuple[list[Reading], Draws]:
+        units = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        self.store.log("plan", units=len(units), devices=[device.name for device in devices])
+        run_units(self.subject, self.store, units, num_workers=self.num_workers, on_progress=self.on_progress)
+        draws = Draws(self.store, {unit.chain_key: unit for unit in units})
+        readings: list[Reading] = []
+        for device in devices:
+            readings += device.read(self.subject, self.settings, draws)
+        return readings, draws
+
+
+def settings_from(given: dict[str, Any]) -> SamplerSettings:
+    """Make settings from options, leaving out those that are None."""
+    return SamplerSettings(**{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,95 @@
+"""What an examination looks at: a series, a library, and how losses are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from zeeman.errors import ZeemanError
+from zeeman.probes import Library, Probe
+from zeeman.sampling import LocalPosterior, Loss, Observable, language_model_loss
+from zeeman.subjects import Checkpoint, Series, list_components
+
+DATA = "data"
+"""Name under which the sample of the training data is observed along chains."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A series of checkpoints with the library that asks them.
+
+    Parameters
+    ----------
+    series : Series
+    library : Library
+        Its ``data`` is what chains feel and susceptibilities tilt away from.
+    loss : callable
+        ``(model, batch) -> losses``; for language models the losses of tokens 1 … T − 1.
+    num_data_rows : int
+        Rows of the data that are observed along chains, for φ = L(w) − L(w*).
+
+    Raises
+    ------
+    ZeemanError
+        If a token id exceeds the vocabulary of the model.
+    """
+
+    series: Series
+    library: Library
+    loss: Loss = language_model_loss
+    num_data_rows: int = 32
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def check(self) -> None:
+        """Refuse probes that the model can't read, before anything runs."""
+        model = self.model(self.series.checkpoints[0])
+        embeddings = [m for m in model.modules() if isinstance(m, torch.nn.Embedding)]
+        get = getattr(model, "get_input_embeddings", None)
+        if embeddings:
+            size = (get() if callable(get) else embeddings[0]).num_embeddings
+            self.library.check_vocabulary(size)
+
+    def model(self, checkpoint: Checkpoint) -> torch.nn.Module:
+        """The network at a checkpoint; the last one is kept, since many units share it."""
+        if self._cache.get("step") != checkpoint.step:
+            self._cache.update(step=checkpoint.step, model=self.series.model(checkpoint))
+        model: torch.nn.Module = self._cache["model"]
+        return model
+
+    def posterior(self, checkpoint: Checkpoint, component: str, **settings: Any) -> LocalPosterior:
+        """The local posterior of a component at a checkpoint, on the data."""
+        data = torch.tensor(self.library.data.inputs)
+        return LocalPosterior(self.model(checkpoint), data, self.loss, component=component, **settings)
+
+    def observable(self, name: str) -> Observable:
+        """A probe, or the data, as what a chain observes."""
+        if name != DATA:
+            return _observable(self.library[name])
+        data, n = self.library.data, self.num_data_rows
+        return _observable(Probe(DATA, data.inputs[:n], data.scored[:n]))
+
+    def digest(self, name: str) -> str:
+        """Digest of a probe or of the observed part of the data."""
+        if name != DATA:
+            return self.library[name].digest
+        return f"{self.library.data.digest}:{self.num_data_rows}"
+
+    def observed(self, names: list[str]) -> tuple[tuple[str, str], ...]:
+        """Names with digests, as a unit holds them."""
+        return tuple(sorted((name, self.digest(name)) for name in names))
+
+    def heads(self) -> list[str]:
+        """Components that a susceptibility map shows by default: embed, every head, unembed."""
+        found = list_components(self.model(self.series.checkpoints[-1]))
+        heads = [name for name in found if "h" in name and name.startswith("l") and " " not in name]
+        parts = [name for name in ("embed", "unembed") if name in found]
+        chosen = parts[:1] + heads + parts[1:] if heads else [n for n in found if n != "full" and " " not in n]
+        if not chosen:
+            raise ZeemanError(f"no heads or layers were found in the model; name components, of {', '.join(found)}.")
+        return chosen
+
+
+def _observable(probe: Probe) -> Observable:
+    return Observable(torch.tensor(probe.inputs), torch.tensor(probe.scored[:, 1:]))

@@ -1,0 +1,163 @@
+"""A unit: the smallest piece of measurement, known by the hash of everything that determines it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from zeeman.errors import ZeemanError
+from zeeman.sampling import SGLD, RMSPropSGLD, Sampler, Schedule, Unloaded, check_number
+
+SAMPLER_VERSION = 1
+"""Raised whenever the numbers that a unit holds would come out different."""
+
+Kind = Literal["reference", "loaded", "unloaded"]
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How chains are run; one setting serves a whole series.
+
+    Parameters
+    ----------
+    lr, n_beta, localization : float
+        Step size ε, inverse temperature nβ and localization γ.
+    num_chains, num_draws, num_burnin_steps, num_steps_bw_draws : int
+        Length of the chains, in devinterp's names.
+    batch_size : int
+        Rows of data a step.
+    method : {"sgld", "rmsprop_sgld"}
+    seed : int
+
+    Raises
+    ------
+    ZeemanError
+        For numbers that make no sense.
+
+    Examples
+    --------
+    >>> SamplerSettings(num_draws=10, num_burnin_steps=5, num_steps_bw_draws=3).schedule.num_steps
+    35
+    """
+
+    lr: float = 5e-4
+    n_beta: float = 100.0
+    localization: float = 100.0
+    num_chains: int = 4
+    num_draws: int = 40
+    num_burnin_steps: int = 75
+    num_steps_bw_draws: int = 3
+    batch_size: int = 32
+    method: Literal["sgld", "rmsprop_sgld"] = "sgld"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("lr", self.lr, zero=False)
+        check_number("n_beta", self.n_beta, zero=False)
+        check_number("localization", self.localization, zero=True)
+        for name, low in (("num_chains", 2), ("batch_size", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise ZeemanError(f"{name} must be at least {low}, got {getattr(self, name)}; choose a larger one.")
+        if self.method not in ("sgld", "rmsprop_sgld"):
+            raise ZeemanError(f"method must be sgld or rmsprop_sgld, got {self.method!r}; choose one of them.")
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> Schedule:
+        """Length of one chain."""
+        return Schedule(self.num_draws, self.num_burnin_steps, self.num_steps_bw_draws)
+
+    @property
+    def sampler(self) -> Sampler:
+        """The sampler of loaded chains."""
+        return SGLD(self.lr) if self.method == "sgld" else RMSPropSGLD(self.lr)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One chain of one component at one checkpoint, or the losses at the checkpoint itself.
+
+    Parameters
+    ----------
+    kind : {"reference", "loaded", "unloaded"}
+        Forward passes at w*; a chain that feels the loss; draws at nβ = 0.
+    step : int
+    weights : str
+        Digest of the checkpoint.
+    component : str
+    chain : int
+    settings : SamplerSettings or None
+        None for a reference.
+    data : str
+        Digest of the data that the chain feels.
+    observed : tuple of (str, str)
+        Names and digests of what is read at each draw.
+    matched : tuple of str
+        For unloaded draws: chain keys of the loaded units whose mean energy the draws are to have.
+    """
+
+    kind: Kind
+    step: int
+    weights: str
+    component: str = "full"
+    chain: int = 0
+    settings: SamplerSettings | None = None
+    data: str = ""
+    observed: tuple[tuple[str, str], ...] = ()
+    matched: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that determines what the unit holds: of the walk, then of what is observed along it."""
+        return f"{self.chain_key}-{_hash({'observed': self.observed})[:8]}"
+
+    @cached_property
+    def chain_key(self) -> str:
+        """Hash of all that determines the walk itself, whatever is observed along it."""
+        content = asdict(self) | {"observed": (), "sampler_version": SAMPLER_VERSION}
+        if self.settings:
+            # A chain does not depend on how many others there are.
+            content["settings"].pop("num_chains")
+        return _hash(content)[:24]
+
+    @property
+    def schedule(self) -> Schedule:
+        """Length of the chain; unloaded draws are independent, so they need no burn-in and no spacing."""
+        assert self.settings is not None
+        return self.settings.schedule if self.kind == "loaded" else Schedule(self.settings.num_draws)
+
+    @property
+    def sampler(self) -> Sampler:
+        """Sampler of the chain."""
+        assert self.settings is not None
+        return self.settings.sampler if self.kind == "loaded" else Unloaded()
+
+    def __str__(self) -> str:
+        """Say what the unit is, for progress and messages."""
+        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}, chain {self.chain}"
+        return f"step {self.step}{chain}"
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def union(units: list[Unit]) -> list[Unit]:
+    """Merge what several devices need: chains that differ only in what is observed become one.
+
+    Examples
+    --------
+    >>> a = Unit("reference", 0, "w", observed=(("text", "1"),))
+    >>> b = Unit("reference", 0, "w", observed=(("digits", "2"),))
+    >>> [u.observed for u in union([a, b])]
+    [(('digits', '2'), ('text', '1'))]
+    """
+    merged: dict[str, Unit] = {}
+    for unit in units:
+        held = merged.get(unit.chain_key)
+        observed = set(unit.observed) | set(held.observed if held else ())
+        merged[unit.chain_key] = replace(unit, observed=tuple(sorted(observed)))
+    return list(merged.values())

@@ -1,0 +1,130 @@
+"""Run one unit: the place where models, samplers and the store meet."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from zeeman.examination.store import Store, UnitStore
+from zeeman.examination.subject import DATA, Subject
+from zeeman.examination.unit import Unit
+from zeeman.sampling import (
+    LocalPosterior,
+    Observable,
+    language_model_hits,
+    language_model_loss,
+    match_energy,
+    run_chain,
+)
+
+BLOCK_STEPS = 60
+
+
+def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = None) -> None:
+    """Compute a unit into the store, going on from where an earlier run stopped.
+
+    Parameters
+    ----------
+    subject : Subject
+    store : Store
+    unit : Unit
+    parent : int or None
+        Process that wants the unit; a worker whose parent has died stops after its block.
+    """
+    place = store.unit(unit)
+    if place.complete:
+        return
+    if unit.kind == "reference":
+        _run_reference(subject, place, unit)
+    else:
+        _run_walk(subject, store, place, unit, parent)
+    place.finish()
+
+
+def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
+    """Losses, and for language models hits, of every scored token at the checkpoint itself."""
+    model = subject.model(subject.series.at(unit.step))
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for name, _ in unit.observed:
+        item = subject.observable(name)
+        with torch.no_grad():
+            losses = subject.loss(model, item.batch)
+            found = losses[0] if isinstance(losses, tuple) else losses
+            arrays[f"observed_{name}"] = found[item.scored].numpy()
+            if subject.loss is language_model_loss:
+                arrays[f"hits_{name}"] = language_model_hits(model, item.batch)[item.scored].float().numpy()
+    place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
+    for name, values in arrays.items():
+        place.write_array(name, values)
+
+
+def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
+    assert unit.settings is not None
+    schedule, observables = unit.schedule, {name: subject.observable(name) for name, _ in unit.observed}
+    posterior = _posterior(subject, store, unit, observables)
+    shapes, chunks = _layout(unit, posterior, observables)
+    state = place.prepare(unit, shapes, chunks)
+    place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
+    chain = run_chain(
+        posterior,
+        unit.sampler,
+        schedule,
+        seed=unit.settings.seed,
+        chain=unit.chain,
+        observables=observables,
+        block_steps=BLOCK_STEPS,
+        state=state,
+    )
+    for block in chain:
+        draws_before = sum(schedule.is_draw(step) for step in range(block.first_step))
+        starts = {f"observed_{name}": draws_before for name in observables}
+        starts["distance"] = block.first_step // BLOCK_STEPS
+        if unit.kind == "loaded":
+            starts["rows"] = block.first_step
+        place.write(block, starts)
+        if parent is not None and os.getppid() != parent:
+            raise SystemExit(1)
+
+
+def _posterior(subject: Subject, store: Store, unit: Unit, observables: Mapping[str, Observable]) -> LocalPosterior:
+    settings = unit.settings
+    assert settings is not None
+    checkpoint = subject.series.at(unit.step)
+    if unit.kind == "loaded":
+        return subject.posterior(
+            checkpoint,
+            unit.component,
+            n_beta=settings.n_beta,
+            localization=settings.localization,
+            batch_size=settings.batch_size,
+        )
+    energy = float(
+        np.mean(
+            [
+                store.walked(key, f"observed_{DATA}").array(f"observed_{DATA}").mean(dtype=np.float64)
+                for key in unit.matched
+            ]
+        )
+    )
+    start = subject.posterior(checkpoint, unit.component, n_beta=0.0, localization=max(settings.localization, 1.0))
+    return match_energy(start, observables[DATA], energy, seed=settings.seed)
+
+
+def _layout(
+    unit: Unit, posterior: LocalPosterior, observables: Mapping[str, Observable]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    schedule = unit.schedule
+    shapes: dict[str, tuple[int, ...]] = {"distance": (math.ceil(schedule.num_steps / BLOCK_STEPS),)}
+    chunks = {"distance": shapes["distance"][0]}
+    if unit.kind == "loaded":
+        shapes["rows"] = (schedule.num_steps, posterior.batch_size or posterior.num_rows)
+        chunks["rows"] = BLOCK_STEPS
+    for name, item in observables.items():
+        shapes[f"observed_{name}"] = (schedule.num_draws, int(item.scored.sum()))
+        chunks[f"observed_{name}"] = max(1, BLOCK_STEPS // schedule.num_steps_bw_draws)
+    return shapes, chunks

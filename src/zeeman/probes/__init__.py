@@ -1,0 +1,15 @@
+"""What is asked of a network: probes, libraries of them, and the library of the demo."""
+
+from zeeman.probes.demo import CONTEXT as CONTEXT
+from zeeman.probes.demo import HELD_OUT_PERIODS as HELD_OUT_PERIODS
+from zeeman.probes.demo import TRAINING_PERIODS as TRAINING_PERIODS
+from zeeman.probes.demo import VOCABULARY as VOCABULARY
+from zeeman.probes.demo import demo_library as demo_library
+from zeeman.probes.demo import held_out_text as held_out_text
+from zeeman.probes.demo import repeat_windows as repeat_windows
+from zeeman.probes.demo import standard_library_text as standard_library_text
+from zeeman.probes.demo import text_windows as text_windows
+from zeeman.probes.demo import training_text as training_text
+from zeeman.probes.demo import training_windows as training_windows
+from zeeman.probes.library import Library as Library
+from zeeman.probes.probe import Probe as Probe

@@ -1,0 +1,282 @@
+"""The one loop that everything which samples passes through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zeeman.errors import ZeemanError
+from zeeman.sampling.noise import Noise, minibatch
+from zeeman.sampling.posterior import LocalPosterior, masked, walker
+from zeeman.sampling.samplers import Sampler, Vectors
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a chain is: burn-in, then ``num_draws`` draws ``num_steps_bw_draws`` steps apart.
+
+    Examples
+    --------
+    >>> Schedule(num_draws=3, num_burnin_steps=10, num_steps_bw_draws=2).num_steps
+    16
+    """
+
+    num_draws: int = 200
+    num_burnin_steps: int = 0
+    num_steps_bw_draws: int = 1
+
+    def __post_init__(self) -> None:
+        for name, low in (("num_draws", 1), ("num_burnin_steps", 0), ("num_steps_bw_draws", 1)):
+            if getattr(self, name) < low:
+                raise ZeemanError(f"{name} must be at least {low}, got {getattr(self, name)}; choose a larger one.")
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of one chain."""
+        return self.num_burnin_steps + self.num_draws * self.num_steps_bw_draws
+
+    def is_draw(self, step: int) -> bool:
+        """Whether the weights before this step's move are a draw (the last of each spacing is)."""
+        after = step - self.num_burnin_steps + 1
+        return after > 0 and after % self.num_steps_bw_draws == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Observable:
+    """Tokens (or samples) whose losses are read at every draw.
+
+    Parameters
+    ----------
+    batch : Any
+        Goes to the loss as it is.
+    scored : Tensor of bool
+        Which of the losses count, in the shape that the loss returns.
+    """
+
+    batch: Any
+    scored: torch.Tensor
+
+
+@dataclass
+class ChainState:
+    """All that a chain needs to go on as if it had never stopped."""
+
+    step: int
+    weights: Vectors
+    sampler: dict[str, Vectors] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a stretch of a chain read.
+
+    Parameters
+    ----------
+    first_step : int
+    rows : array, shape (steps, batch)
+        Loss of each row minus its loss at the reference point, before the step's move; NaN once a chain is lost.
+    distance : float
+        ‖w − w*‖ at the end of the block.
+    observed : dict of arrays, shape (draws, scored)
+        Loss minus reference loss of each scored token.
+    state : ChainState
+        Where the chain stands after the block.
+    """
+
+    first_step: int
+    rows: NDArray[np.float32]
+    distance: float
+    observed: Mapping[str, NDArray[np.float32]]
+    state: ChainState
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """Losses of all rows at w*, in units of the mean weight of a row, so that their mean is the loss a token."""
+
+    rows: torch.Tensor
+    unit: float
+
+
+class _Walk:
+    """A chain's copy of the model, the views of it that move, and where they started."""
+
+    def __init__(self, posterior: LocalPosterior) -> None:
+        self.posterior = posterior
+        self.model, moving = walker(posterior)
+        self.parameters = list(moving.values())
+        self.boxes = [(i, box) for i, name in enumerate(moving) for box in posterior.component.slices[name]]
+        names = list(moving)
+        self.weights = [self.parameters[i].detach()[box] for i, box in self.boxes]
+        self.center = [w.clone() for w in self.weights]
+        self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
+
+    def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return masked(self.posterior.loss(self.model, batch))
+
+    def rows(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed loss and weight of each row."""
+        losses, weight = self.losses(batch)
+        if losses.dim() == 1:
+            return losses * weight, weight
+        return (losses * weight).flatten(1).sum(1), weight.flatten(1).sum(1)
+
+    def gradient(self, loss: torch.Tensor) -> Vectors:
+        # A potential may not depend on every weight; such weights feel no force.
+        whole = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        return [whole[i][box] for i, box in self.boxes]
+
+    def noise(self, source: Noise, step: int) -> Vectors:
+        flat = source.normal(step, self.wanted)
+        return [
+            f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
+            for f, (i, box) in zip(flat, self.boxes, strict=True)
+        ]
+
+    def restore(self, weights: Vectors) -> None:
+        for mine, stored in zip(self.weights, weights, strict=True):
+            mine.copy_(stored)
+        self.lost = not all(bool(torch.isfinite(w).all()) for w in stored)
+
+    def lose(self) -> None:
+        """Give the chain up for good: NaN weights are lost wherever it is resumed."""
+        self.lost = True
+        for mine in self.weights:
+            mine.fill_(math.nan)
+
+    def distance(self) -> float:
+        gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
+        return math.sqrt(sum(float(g) ** 2 for g in gaps))
+
+
+def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> tuple[str, int, int]:
+    """Flat offset and length of the rows (first axis) that a box touches."""
+    if not box:
+        return name, 0, 1
+    stride = math.prod(parameter.shape[1:])
+    return name, box[0].start * stride, (box[0].stop - box[0].start) * stride
+
+
+def run_chain(
+    posterior: LocalPosterior,
+    sampler: Sampler,
+    schedule: Schedule,
+    *,
+    seed: int,
+    chain: int,
+    observables: Mapping[str, Observable] | None = None,
+    block_steps: int = 50,
+    state: ChainState | None = None,
+) -> Iterator[Block]:
+    """Run one chain and give it out block by block.
+
+    A step reads a minibatch at the present weights, observes if the step is a draw, and moves. Losses are differences
+    from the reference point on the same tokens, which removes most of the variance of the minibatch. A chain that
+    leaves the finite numbers is lost: it and its remaining figures are NaN.
+
+    Parameters
+    ----------
+    posterior : LocalPosterior
+    sampler : Sampler
+    schedule : Schedule
+    seed, chain : int
+        All randomness is a function of these, the step and the parameter's name.
+    observables : dict of Observable
+        What is read at every draw.
+    block_steps : int
+        Steps a block.
+    state : ChainState or None
+        Where to go on; None starts at the reference point.
+
+    Yields
+    ------
+    Block
+        The blocks that are still to come.
+    """
+    watched = observables or {}
+    walk = _Walk(posterior)
+    with torch.no_grad():
+        reference = _reference(walk) if sampler.needs_gradient else None
+        expected = {name: _scored(walk, item) for name, item in watched.items()}
+    state = state or ChainState(0, walk.center, sampler.init(walk.weights))
+    walk.restore(state.weights)
+    beside = {name: [v.clone() for v in vectors] for name, vectors in state.sampler.items()}
+    noise = Noise(seed, chain)
+    for first in range(state.step, schedule.num_steps, block_steps):
+        steps = range(first, min(first + block_steps, schedule.num_steps))
+        rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
+        for step in steps:
+            gradient: Vectors = []
+            if reference is None:
+                _move(walk, sampler, gradient, noise, beside, step)
+            elif not walk.lost:
+                gradient = _read(walk, reference, rows[step - first], seed, chain, step)
+            if schedule.is_draw(step):
+                with torch.no_grad():
+                    for name, item in watched.items():
+                        seen[name].append(_difference(walk, item, expected[name]))
+            if reference is not None and not walk.lost:
+                _move(walk, sampler, gradient, noise, beside, step)
+        yield Block(
+            first,
+            rows,
+            walk.distance(),
+            {name: np.stack(v) if v else np.empty((0, len(expected[name])), np.float32) for name, v in seen.items()},
+            ChainState(
+                steps.stop,
+                [w.clone() for w in walk.weights],
+                {name: [v.clone() for v in vectors] for name, vectors in beside.items()},
+            ),
+        )
+
+
+def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: int, chain: int, step: int) -> Vectors:
+    """Read a minibatch into ``out`` and give its gradient; a chain whose loss is not finite is lost."""
+    posterior = walk.posterior
+    if posterior.batch_size is None:
+        index: torch.Tensor | slice = slice(None)
+    else:
+        index = torch.from_numpy(minibatch(seed, chain, step, posterior.num_rows, posterior.batch_size))
+    with torch.enable_grad():
+        rows = walk.rows(posterior.rows(index))[0] / reference.unit
+        loss = rows.mean()
+    if not torch.isfinite(loss):
+        walk.lose()
+        return []
+    out[:] = (rows.detach() - reference.rows[index]).numpy()
+    return walk.gradient(loss)
+
+
+def _move(
+    walk: _Walk, sampler: Sampler, gradient: Vectors, noise: Noise, beside: dict[str, Vectors], step: int
+) -> None:
+    posterior = walk.posterior
+    xi = walk.noise(noise, step)
+    with torch.no_grad():
+        sampler.update(walk.weights, walk.center, gradient, xi, beside, posterior.n_beta, posterior.localization, step)
+
+
+def _reference(walk: _Walk) -> _Reference:
+    """Read every row at the reference point, in batches of the chain's own size."""
+    size = walk.posterior.batch_size or walk.posterior.num_rows
+    parts = [walk.rows(walk.posterior.rows(slice(a, a + size))) for a in range(0, walk.posterior.num_rows, size)]
+    unit = float(torch.cat([weight for _, weight in parts]).mean())
+    return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
+
+
+def _difference(walk: _Walk, item: Observable, expected: torch.Tensor) -> NDArray[np.float32]:
+    found = torch.full_like(expected, math.nan) if walk.lost else _scored(walk, item) - expected
+    difference: NDArray[np.float32] = found.numpy()
+    return difference
+
+
+def _scored(walk: _Walk, item: Observable) -> torch.Tensor:
+    losses, _ = walk.losses(item.batch)
+    return losses[item.scored]

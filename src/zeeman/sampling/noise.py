@@ -1,0 +1,129 @@
+"""Counter-based randomness: every number is a function of what it is for, and of nothing else.
+
+Philox maps (key, counter) to bits without a hidden state. Here the key is (seed, chain) and the counter holds the
+step, a hash of the parameter's name and the position inside the parameter. So a chain is the same on one worker or on
+ten, whole or resumed, and a slice of a parameter gets the very numbers that the whole parameter would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_NORMALS_PER_BLOCK = 8  # one Philox block: four 64-bit words, two uniforms each, one normal per uniform
+
+
+@cache
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
+def _philox(seed: int, chain: int, counter: tuple[int, int, int, int]) -> np.random.Philox:
+    return np.random.Philox(key=np.array([seed, chain], np.uint64), counter=np.array(counter, np.uint64))
+
+
+class Noise:
+    """Standard normal numbers for one chain.
+
+    Parameters
+    ----------
+    seed, chain : int
+        Both non-negative; chains of one seed are independent of each other.
+
+    Examples
+    --------
+    The same numbers come for a part as for the whole:
+
+    >>> noise = Noise(seed=1, chain=0)
+    >>> whole = noise.normal(3, [("w", 0, 1000)])[0]
+    >>> part = noise.normal(3, [("w", 500, 20)])[0]
+    >>> bool((whole[500:520] == part).all())
+    True
+    """
+
+    def __init__(self, seed: int, chain: int) -> None:
+        self._philox = _philox(seed, chain, (0, 0, 0, 0))
+        self._state = self._philox.state
+
+    def normal(self, step: int, wanted: list[tuple[str, int, int]]) -> list[torch.Tensor]:
+        """Draw N(0, 1) float32 vectors by the Box–Muller transform.
+
+        Parameters
+        ----------
+        step : int
+            Step of the chain.
+        wanted : list of (name, start, count)
+            ``count`` elements of parameter ``name`` from flat offset ``start``.
+
+        Returns
+        -------
+        list of Tensor
+            One vector of length ``count`` for each entry.
+        """
+        skips = [start % _NORMALS_PER_BLOCK for _, start, _ in wanted]
+        blocks = [-(-(skip + count) // _NORMALS_PER_BLOCK) for skip, (_, _, count) in zip(skips, wanted, strict=True)]
+        words = np.empty(4 * sum(blocks), np.uint64)
+        at = 0
+        for (name, start, _), n in zip(wanted, blocks, strict=True):
+            words[at : at + 4 * n] = self._words(start // _NORMALS_PER_BLOCK, step, _hash(name), 4 * n)
+            at += 4 * n
+        values = _box_muller(words)
+        edges = np.cumsum([0, *blocks]) * _NORMALS_PER_BLOCK
+        return [
+            values[edge + skip : edge + skip + count]
+            for edge, skip, (_, _, count) in zip(edges, skips, wanted, strict=False)
+        ]
+
+    def _words(self, block: int, step: int, stream: int, count: int) -> NDArray[np.uint64]:
+        self._state["state"]["counter"][:] = (block, step, stream, 0)
+        self._philox.state = self._state
+        return self._philox.random_raw(count)
+
+
+def _box_muller(words: NDArray[np.uint64]) -> torch.Tensor:
+    uniform = torch.from_numpy(words.view(np.uint32).astype(np.float32))
+    uniform = uniform.add_(0.5).mul_(2.0**-32).view(-1, 2)
+    radius = uniform[:, 0].log().mul_(-2.0).sqrt_()
+    angle = uniform[:, 1] * (2 * torch.pi)
+    return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=1).flatten()
+
+
+def minibatch(seed: int, chain: int, step: int, num_rows: int, batch_size: int) -> NDArray[np.int64]:
+    """Rows of the data that a chain reads at a step: epochs without replacement, each in an order of its own.
+
+    Parameters
+    ----------
+    seed, chain, step : int
+        What the rows are for.
+    num_rows : int
+        Rows of the data.
+    batch_size : int
+        At most ``num_rows``.
+
+    Returns
+    -------
+    array of int64, shape (batch_size,)
+
+    Examples
+    --------
+    One epoch reads each row once:
+
+    >>> rows = np.concatenate([minibatch(0, 0, step, 12, 4) for step in range(3)])
+    >>> sorted(rows.tolist()) == list(range(12))
+    True
+    """
+    first, last = step * batch_size, (step + 1) * batch_size - 1
+    epochs = range(first // num_rows, last // num_rows + 1)
+    order = np.concatenate([_epoch(seed, chain, epoch, num_rows) for epoch in epochs])
+    start = first - epochs[0] * num_rows
+    return order[start : start + batch_size]
+
+
+@lru_cache(maxsize=16)
+def _epoch(seed: int, chain: int, epoch: int, num_rows: int) -> NDArray[np.int64]:
+    bits = _philox(seed, chain, (0, epoch, _hash("minibatch order"), 1))
+    return np.random.Generator(bits).permutation(num_rows)

@@ -1,0 +1,205 @@
+"""The local posterior of a model around its weights, for any loss."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from zeeman.errors import ZeemanError
+from zeeman.subjects.component import Component, resolve_component
+
+Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+Loss = Callable[[nn.Module, Any], Losses]
+
+
+def language_model_loss(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    """Next-token loss −log p(x_t | x_<t) in nats.
+
+    Parameters
+    ----------
+    model : Module
+        Maps token ids (batch, T) to logits (batch, T, vocabulary), bare or as an object with ``logits``.
+    tokens : Tensor of int64, shape (batch, T)
+
+    Returns
+    -------
+    Tensor, shape (batch, T − 1)
+        Entry t is the loss of token t + 1.
+
+    Examples
+    --------
+    >>> uniform = nn.Embedding(8, 8)
+    >>> _ = nn.init.zeros_(uniform.weight)
+    >>> language_model_loss(uniform, torch.tensor([[1, 2, 3]])).exp().round().tolist()
+    [[8.0, 8.0]]
+    """
+    logits = _logits(model, tokens)[:, :-1]
+    flat = nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    return flat.view(tokens.shape[0], -1)
+
+
+def language_model_hits(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    """Whether each next token is the model's first choice; shape (batch, T − 1), bool."""
+    return _logits(model, tokens)[:, :-1].argmax(-1) == tokens[:, 1:]
+
+
+def _logits(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    out = model(tokens)
+    logits: torch.Tensor = out if isinstance(out, torch.Tensor) else out.logits
+    return logits
+
+
+@dataclass(frozen=True, eq=False)
+class LocalPosterior:
+    """p(w) ∝ exp{−nβ L(w) − (γ/2)‖w − w*‖²} around the weights w* of a model.
+
+    Parameters
+    ----------
+    model : Module
+        Its weights are w*. It is never changed: a chain moves a copy in evaluation mode.
+    data : Tensor or tuple of Tensors
+        One row each sample along the first axis; minibatches are rows.
+    loss : callable
+        ``loss(model, batch)`` gives losses of shape (batch,) or (batch, positions), or such losses and a mask.
+    n_beta : float
+        Inverse temperature nβ, at least 0 (0: the loss is not felt).
+    localization : float
+        γ, at least 0.
+    batch_size : int or None
+        Rows a step; None reads all of them.
+    component : str, callable, Component or None
+        The weights that move; None moves all of them.
+
+    Raises
+    ------
+    ZeemanError
+        For settings that make no sense and for a component that matches nothing.
+
+    Examples
+    --------
+    >>> posterior = LocalPosterior.potential(lambda w: (w**4).sum(), torch.zeros(1), n_beta=200.0, localization=1.0)
+    >>> posterior.num_parameters
+    1
+    """
+
+    model: nn.Module
+    data: Any
+    loss: Loss = language_model_loss
+    n_beta: float = 100.0
+    localization: float = 100.0
+    batch_size: int | None = None
+    component: Any = None
+
+    def __post_init__(self) -> None:
+        check_number("n_beta", self.n_beta, zero=True)
+        check_number("localization", self.localization, zero=True)
+        if self.n_beta == 0 and self.localization == 0:
+            raise ZeemanError("n_beta and localization are both 0, so nothing holds the chain: make one positive.")
+        rows = self.num_rows
+        if self.batch_size is not None and not 1 <= self.batch_size <= rows:
+            raise ZeemanError(
+                f"batch_size must lie between 1 and the {rows} rows of the data, got {self.batch_size}; "
+                "choose one that does."
+            )
+        component = self.component
+        if not isinstance(component, Component):
+            component = resolve_component(self.model, "full" if component is None else component)
+            object.__setattr__(self, "component", component)
+
+    @classmethod
+    def potential(
+        cls, energy: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor, **settings: Any
+    ) -> LocalPosterior:
+        """Make the posterior of a bare potential K(w), with w the vector ``at`` as the reference point.
+
+        Parameters
+        ----------
+        energy : callable
+            Maps a vector w to a scalar K(w).
+        at : Tensor, shape (d,)
+        **settings
+            ``n_beta`` and ``localization``.
+        """
+        return cls(_Point(at), torch.zeros(1), _PotentialLoss(energy), **settings)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the data."""
+        return len(self.data[0] if isinstance(self.data, tuple) else self.data)
+
+    @property
+    def num_parameters(self) -> int:
+        """Number d of weights that move."""
+        return sum(
+            math.prod(s.stop - s.start for s in box) for boxes in self.component.slices.values() for box in boxes
+        )
+
+    def rows(self, index: torch.Tensor | slice) -> Any:
+        """Select rows of the data as a batch."""
+        return tuple(part[index] for part in self.data) if isinstance(self.data, tuple) else self.data[index]
+
+
+class _Point(nn.Module):
+    def __init__(self, at: torch.Tensor) -> None:
+        super().__init__()
+        self.w = nn.Parameter(at.detach().clone())
+
+
+@dataclass(frozen=True)
+class _PotentialLoss:
+    energy: Callable[[torch.Tensor], torch.Tensor]
+
+    def __call__(self, model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        return self.energy(model.get_parameter("w")).expand(len(batch))
+
+
+def masked(losses: Losses) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split what a loss returned into losses and a weight of the same shape."""
+    if isinstance(losses, tuple):
+        return losses[0], losses[1].to(losses[0].dtype)
+    return losses, torch.ones_like(losses)
+
+
+def check_number(name: str, value: float, *, zero: bool) -> None:
+    """Demand a finite number that is positive, or at least 0 where ``zero``.
+
+    Raises
+    ------
+    ZeemanError
+    """
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        wanted = "a finite number of at least 0" if zero else "a positive finite number"
+        raise ZeemanError(f"{name} must be {wanted}, got {value}; choose one that is.")
+
+
+def walker(posterior: LocalPosterior) -> tuple[nn.Module, Mapping[str, nn.Parameter]]:
+    """Copy the model for a chain to move.
+
+    Returns
+    -------
+    model : Module
+        In evaluation mode. Weights that stay are shared with the original, without their gradient; the rest is its own.
+    moving : dict of Parameter
+        The parameters of the copy that move, wholly or in part.
+    """
+    memo: dict[int, Any] = {}
+    moves = posterior.component.slices
+    for name, parameter in posterior.model.named_parameters():
+        if name in moves:
+            memo[id(parameter)] = nn.Parameter(parameter.detach().clone())
+        else:
+            memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
+    kept = list(memo.values())  # deepcopy looks up by id: keep every entry alive until it is done
+    model = copy.deepcopy(posterior.model, memo).eval()
+    del kept
+    config = getattr(model, "config", None)
+    if getattr(config, "use_cache", False):
+        config.use_cache = False  # type: ignore[union-attr]  # the copy's own: a key-value cache only costs here
+    parameters = dict(model.named_parameters())
+    return model, {name: parameters[name] for name in moves}

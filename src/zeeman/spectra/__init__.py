@@ -1,0 +1,9 @@
+"""What reading, with its error bar: arrays of draws in, readings out."""
+
+from zeeman.spectra.behaviour import behaviour as behaviour
+from zeeman.spectra.llc import llc_mean as llc_mean
+from zeeman.spectra.llc import llc_variance as llc_variance
+from zeeman.spectra.llc import minibatch_variance as minibatch_variance
+from zeeman.spectra.susceptibility import Susceptibility as Susceptibility
+from zeeman.spectra.susceptibility import jackknife as jackknife
+from zeeman.spectra.susceptibility import susceptibility as susceptibility

@@ -1,0 +1,77 @@
+"""Keys: the same for the same numbers, another for anything that could change them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zeeman.errors import ZeemanError
+from zeeman.examination import SamplerSettings, Unit
+from zeeman.examination.unit import union
+
+BASE = Unit("loaded", 10, "weights", "l0h1", 2, SamplerSettings(), "data", (("text", "a"),))
+OTHERS = {
+    "kind": "unloaded",
+    "weights": "other",
+    "component": "full",
+    "chain": 3,
+    "data": "other",
+    "observed": (("text", "b"),),
+    "matched": ("key",),
+    **{
+        f"settings.{name}": value
+        for name, value in {
+            "lr": 1e-5,
+            "n_beta": 7.0,
+            "localization": 3.0,
+            "num_draws": 11,
+            "num_burnin_steps": 1,
+            "num_steps_bw_draws": 5,
+            "batch_size": 4,
+            "method": "rmsprop_sgld",
+            "seed": 9,
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_whatever_changes_the_numbers_changes_the_key(name: str) -> None:
+    field, _, inner = name.partition(".")
+    value = replace(BASE.settings, **{inner: OTHERS[name]}) if inner else OTHERS[name]
+    assert replace(BASE, **{field: value}).key != BASE.key
+
+
+def test_the_number_of_chains_does_not_change_a_chain() -> None:
+    assert replace(BASE, settings=SamplerSettings(num_chains=9)).key == BASE.key
+
+
+def test_what_is_observed_does_not_change_the_walk() -> None:
+    assert replace(BASE, observed=()).chain_key == BASE.chain_key
+
+
+names = st.lists(st.sampled_from("abcdef"), unique=True)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), names), min_size=1))
+def test_union_covers_every_need_once(needs: list[tuple[int, list[str]]]) -> None:
+    units = [replace(BASE, chain=c, observed=tuple((n, n) for n in observed)) for c, observed in needs]
+    merged = union(units)
+    assert len({u.chain_key for u in merged}) == len(merged)
+    held = {u.chain_key: set(u.observed) for u in merged}
+    assert all(set(u.observed) <= held[u.chain_key] for u in units)
+    assert sum(map(len, held.values())) == len({(u.chain, o) for u in units for o in u.observed})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(f, v) for f in ("lr", "n_beta", "localization") for v in (-1.0, float("nan"), float("inf"))]
+    + [("lr", 0.0), ("n_beta", 0.0), ("num_chains", 1), ("num_draws", 0), ("batch_size", 0), ("method", "hmc")],
+)
+def test_senseless_settings_are_refused_in_one_sentence(field: str, value: object) -> None:
+    with pytest.raises(ZeemanError, match=field) as caught:
+        SamplerSettings(**{field: value})
+    assert str(caught.value).count(". ") == 0
