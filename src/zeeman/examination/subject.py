@@ -54,14 +54,15 @@ class Subject:
     def model(self, checkpoint: Checkpoint) -> torch.nn.Module:
         """The network at a checkpoint; the last one is kept, since many units share it."""
         if self._cache.get("step") != checkpoint.step:
-            self._cache.update(step=checkpoint.step, model=self.series.model(checkpoint))
+            self._cache.update(step=checkpoint.step, model=self.series.model(checkpoint), shared={})
         model: torch.nn.Module = self._cache["model"]
         return model
 
     def posterior(self, checkpoint: Checkpoint, component: str, **settings: Any) -> LocalPosterior:
         """The local posterior of a component at a checkpoint, on the data."""
         data = torch.tensor(self.library.data.inputs)
-        return LocalPosterior(self.model(checkpoint), data, self.loss, component=component, **settings)
+        model = self.model(checkpoint)
+        return LocalPosterior(model, data, self.loss, component=component, shared=self._cache["shared"], **settings)
 
     def observable(self, name: str) -> Observable:
         """A probe, or the data, as what a chain observes."""

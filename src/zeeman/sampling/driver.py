@@ -202,7 +202,7 @@ def run_chain(
     watched = observables or {}
     walk = _Walk(posterior)
     with torch.no_grad():
-        reference = _reference(walk) if sampler.needs_gradient else None
+        reference = _reference(walk, posterior.shared) if sampler.needs_gradient else None
         expected = {name: _scored(walk, item) for name, item in watched.items()}
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
@@ -263,9 +263,16 @@ def _move(
         sampler.update(walk.weights, walk.center, gradient, xi, beside, posterior.n_beta, posterior.localization, step)
 
 
-def _reference(walk: _Walk) -> _Reference:
-    """Read every row at the reference point, in batches of the chain's own size."""
+def _reference(walk: _Walk, shared: dict[Any, Any]) -> _Reference:
+    """Read every row at the reference point, once for all chains, in batches of the chain's own size."""
     size = walk.posterior.batch_size or walk.posterior.num_rows
+    if size not in shared:
+        shared[size] = _read_reference(walk, size)
+    found: _Reference = shared[size]
+    return found
+
+
+def _read_reference(walk: _Walk, size: int) -> _Reference:
     parts = [walk.rows(walk.posterior.rows(slice(a, a + size))) for a in range(0, walk.posterior.num_rows, size)]
     unit = float(torch.cat([weight for _, weight in parts]).mean())
     return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -75,6 +75,8 @@ class LocalPosterior:
         Rows a step; None reads all of them.
     component : str, callable, Component or None
         The weights that move; None moves all of them.
+    shared : dict
+        Losses at w*, kept here by the chains; posteriors of the same model, data and loss may share it.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class LocalPosterior:
     localization: float = 100.0
     batch_size: int | None = None
     component: Any = None
+    shared: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         check_number("n_beta", self.n_beta, zero=True)

@@ -112,7 +112,7 @@ def batch_means(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def minibatch_variance(rows: NDArray[np.floating], n_beta: float, *, num_rows: int | None = None) -> float:
     """Variance of nβ ΔL_B that comes from which rows the minibatch holds, E_w Var_B(nβ L_B | w)."""
-    batch = rows.shape[2]
+    batch: int = rows.shape[2]
     if batch < 2 or batch == num_rows:
         return 0.0
     correction = 1.0 if num_rows is None else 1 - batch / num_rows

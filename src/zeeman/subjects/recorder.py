@@ -290,7 +290,7 @@ def _savable(model: nn.Module) -> dict[str, torch.Tensor]:
     for name, value in model.state_dict().items():
         if not isinstance(value, torch.Tensor):
             raise ZeemanError(
-                f"{name!r} of the model's state dict is a {type(value).__name__} and no tensor, which can't be recorded; "
+                f"{name!r} of the model's state dict is a {type(value).__name__} and no tensor, which can't be saved; "
                 "record the part of the model without it."
             )
         tensor = value.detach().cpu().contiguous()

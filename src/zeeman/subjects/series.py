@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ class Series:
         if not self.checkpoints:
             raise ZeemanError(f"A series needs at least one checkpoint, {self.name!r} has none; give some.")
         found = tuple(sorted(self.checkpoints, key=lambda checkpoint: checkpoint.step))
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in pairwise(found):
             if one.step == other.step:
                 raise ZeemanError(
                     f"Step {one.step} of series {self.name!r} is there twice, in {one.source} and in {other.source}; "

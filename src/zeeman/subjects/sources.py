@@ -83,7 +83,9 @@ def open_folder(path: Path, make_model: Callable[[], nn.Module] | None) -> Opene
     """
     if not path.is_dir():
         raise ZeemanError(f"Expected a folder of checkpoints, but {path} is not a folder; check the path.")
-    folders = [(int(m[1]), child) for child in path.iterdir() if child.is_dir() and (m := _FOLDER.fullmatch(child.name))]
+    folders = [
+        (int(m[1]), child) for child in path.iterdir() if child.is_dir() and (m := _FOLDER.fullmatch(child.name))
+    ]
     if not folders:
         raise ZeemanError(
             f"{path} has no checkpoints; expected subfolders such as step00000100 (of zeeman.Recorder), "
@@ -110,7 +112,9 @@ def _open_run(path: Path, folders: list[tuple[int, Path]], make_model: Callable[
         known = about["format"] == FORMAT and about["version"] == VERSION
         name, factory, config = about["name"], about["factory"], about["config"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ZeemanError(f"{path / 'series.json'} is not what zeeman.Recorder writes ({error!r}); restore it.") from None
+        raise ZeemanError(
+            f"{path / 'series.json'} is not what zeeman.Recorder writes ({error!r}); restore it."
+        ) from None
     if not known:
         raise ZeemanError(
             f"{path / 'series.json'} has format {about['format']!r} version {about['version']!r}, expected {FORMAT!r} "

@@ -13,13 +13,14 @@ const RESPONSES = {
 };
 
 const at = (matrix, row, column) => list(list(matrix)[row])[column] ?? null;
-const widest = (labels) => labels.reduce((most, label) => Math.max(most, String(label).length), 0) * LETTER;
+const shorten = (label) => (String(label).length > 24 ? `${String(label).slice(0, 11)}\u2026${String(label).slice(-12)}` : String(label));
+const widest = (labels) => labels.reduce((most, label) => Math.max(most, shorten(label).length), 0) * LETTER;
 
 // One coloured cell; `look` gives fill, faint, ink text, tip and spoken label.
 function cellMark(x, y, width, height, look) {
   const node = mark("g", { class: look.faint ? "cell faint" : "cell", role: "img", "aria-label": look.spoken, tip: look.tip },
     mark("rect", { x, y, width: width - 1, height: height - 1, fill: look.fill ? css(look.fill) : "url(#absent)" }));
-  if (look.text) node.append(mark("text", { x: x + (width - 1) / 2, y: y + height / 2, dy: "0.32em", "text-anchor": "middle", fill: inkOn(look.fill) }, look.text));
+  if (look.text) node.append(mark("text", { x: x + (width - 1) / 2, y: y + height / 2, dy: "0.32em", "text-anchor": "middle", style: `fill:${inkOn(look.fill)}` }, look.text));
   return node;
 }
 
@@ -77,7 +78,7 @@ function behaviourBrackets(data, box) {
 }
 
 function behaviourMap(data, room) {
-  const left = Math.min(170, widest(data.probes) + 14);
+  const left = widest(data.probes) + 14;
   const width = Math.max(34, Math.min(62, Math.floor((room - left - 4) / data.steps.length)));
   const slanted = widest(data.steps.map(formatStep)) > width - 4;
   const top = slanted ? 22 + 0.72 * widest(data.steps.map(formatStep)) : 30;
@@ -94,7 +95,7 @@ function behaviourMap(data, room) {
       const x = left + (index + 0.5) * width;
       return slanted ? mark("text", { transform: `translate(${x - 2},${top - 6}) rotate(-45)` }, formatStep(step)) : mark("text", { x, y: top - 8, "text-anchor": "middle" }, formatStep(step));
     }),
-    data.probes.map((name, row) => mark("text", { class: "row-label", x: left - 8, y: top + (row + 0.5) * box.height, dy: "0.33em", "text-anchor": "end" }, name)),
+    data.probes.map((name, row) => mark("text", { class: "row-label", x: left - 8, y: top + (row + 0.5) * box.height, dy: "0.33em", "text-anchor": "end" }, shorten(name))),
     cells.flat(), bar);
 }
 
@@ -136,9 +137,9 @@ function responseLook(map, names, limit, row, column) {
   const error = at(map[names.error], row, column);
   const resolved = isNumber(value) && isNumber(error) && Math.abs(value) >= RESOLVED_AT * error;
   const verdict = list(map.verdicts)[row];
-  const shown = withError(value, names.isNull ? null : error);
+  const shown = withError(value, error);
   const doubt = verdict === undefined || isTrusted(verdict) ? null : `Draws of this component: ${verdictName(verdict)}.`;
-  const remark = !isNumber(value) ? null : names.isNull ? "What chance alone gives: the draws were permuted." : resolved ? null : "Below three standard errors: may be zero.";
+  const remark = !isNumber(value) ? null : names.isNull ? "What chance alone gives: its true value is 0." : resolved ? null : "Below three standard errors: may be zero.";
   return {
     fill: isNumber(value) ? diverging(value / limit) : null,
     faint: isNumber(value) && !resolved,
@@ -151,7 +152,7 @@ function responseLook(map, names, limit, row, column) {
 function responseRowLabel(map, row, x, y) {
   const verdict = list(map.verdicts)[row];
   const doubtful = verdict !== undefined && verdict !== null && !isTrusted(verdict);
-  return mark("text", { class: doubtful ? "row-label doubt" : "row-label", x, y, dy: "0.33em", "text-anchor": "end", tip: doubtful ? { title: map.components[row], text: [`Verdict: ${verdictName(verdict)}.`] } : null }, doubtful ? `\u00d7 ${map.components[row]}` : map.components[row]);
+  return mark("text", { class: doubtful ? "row-label doubt" : "row-label", x, y, dy: "0.33em", "text-anchor": "end", tip: doubtful ? { title: map.components[row], text: [`Verdict: ${verdictName(verdict)}.`] } : null }, `${doubtful ? "\u00d7 " : ""}${shorten(map.components[row])}`);
 }
 
 function responseBox(map, room, hasNull) {
@@ -169,12 +170,12 @@ function responseMap(map, maps, room) {
   const box = responseBox(map, room, hasNull);
   const looks = map.components.map((_, row) => map.probes.map((__, column) => responseLook(map, names, limit, row, column)));
   const cells = cellGrid(map.components, map.probes, box, (row, column) => looks[row][column]);
-  const nullNames = { value: "null", error: "rho_se", name: "null \u03c1", isNull: true };
+  const nullNames = { value: "null", error: map.null_se ? "null_se" : "rho_se", name: "null \u03c1", isNull: true };
   const nullCells = hasNull ? cellGrid(map.components, map.probes, { ...box, x: box.nullX, width: 7 }, (row, column) => responseLook(map, nullNames, limit, row, column)) : [];
   rove(cells);
   const height = box.y + box.height * map.components.length + 18;
   const picture = mark("svg", { class: "map", width: box.total, height, viewBox: `0 0 ${box.total} ${height}`, role: "group", "aria-label": `${names.title} at step ${map.step}, ${map.loading ?? ""} draws; the arrows move between cells` },
-    map.probes.map((name, column) => mark("text", { transform: `translate(${box.x + (column + 0.62) * box.width},${box.y - 5}) rotate(-50)` }, name)),
+    map.probes.map((name, column) => mark("text", { transform: `translate(${box.x + (column + 0.62) * box.width},${box.y - 5}) rotate(-50)` }, shorten(name))),
     map.components.map((_, row) => responseRowLabel(map, row, box.x - 8, box.y + (row + 0.5) * box.height)),
     cells.flat(), nullCells.flat(),
     hasNull ? mark("text", { class: "null-label", x: box.nullX + (7 * map.probes.length) / 2, y: height - 5, "text-anchor": "middle" }, "null") : null);

@@ -38,7 +38,7 @@ function scientific(value, digits) {
   return `${signed(mantissa)}\u00d710${Number(power) < 0 ? "\u207b" : ""}${raised}`;
 }
 
-const formatStep = (step) => (isNumber(step) ? grouped(String(step)) : "\u2013");
+const formatStep = (step) => (isNumber(step) ? grouped(String(Math.round(step))) : "\u2013");
 
 function formatNumber(value, digits = 3) {
   if (!isNumber(value)) return "\u2013";

@@ -43,6 +43,13 @@ function stepTicks(x, view) {
   return kept;
 }
 
+// With room around the figures, so that a finger finds it.
+function dateLabel(x, y, text, tip, sentence) {
+  return mark("g", { class: "date-label", tabindex: 0, role: "img", "aria-label": `${tip.title}. ${sentence ?? ""}`, tip },
+    mark("rect", { class: "catch", x: x - 22, y: y - 12, width: 44, height: 18 }),
+    mark("text", { x, y, "text-anchor": "middle" }, text));
+}
+
 function drawBands(frame) {
   const { x, plot } = frame;
   let last = [-Infinity, -Infinity];
@@ -58,7 +65,7 @@ function drawBands(frame) {
     return mark("g", {},
       mark("rect", { class: "band", x: a, y: plot.top, width, height: plot.height, "clip-path": frame.clip }),
       date === null ? null : mark("line", { class: "date", x1: centre, x2: centre, y1: plot.top, y2: plot.bottom, "clip-path": frame.clip }),
-      centre < plot.left || centre > plot.right ? null : mark("text", { class: "date-label", x: Math.min(plot.right - 16, Math.max(plot.left + 16, centre)), y: plot.top - 6 - 12 * row, "text-anchor": "middle", tabindex: 0, role: "img", "aria-label": `${tip.title}. ${transition.sentence ?? ""}`, tip }, formatStep(date ?? Math.round((transition.interval[0] + transition.interval[1]) / 2))));
+      centre < plot.left || centre > plot.right ? null : dateLabel(Math.min(plot.right - 16, Math.max(plot.left + 16, centre)), plot.top - 6 - 13 * row, formatStep(date ?? (transition.interval[0] + transition.interval[1]) / 2), tip, transition.sentence));
   });
 }
 

@@ -32,27 +32,29 @@ function traceChart(unit, room) {
   const height = 190;
   const plot = { left: 52, right: width - 10, top: 12, bottom: height - 34 };
   const length = traces.reduce((most, trace) => Math.max(most, trace.length), 0);
-  const x = linearScale([0, Math.max(1, length - 1)], [plot.left, plot.right]);
+  const every = unit.trace_every ?? 1;
+  const last = Math.max(1, (length - 1) * every);
+  const x = linearScale([0, last], [plot.left, plot.right]);
   const domain = paddedDomain([0, ...traces.flat()]);
   const y = linearScale(domain, [plot.bottom, plot.top]);
   const yTicks = niceTicks(...domain, 4);
-  const burned = Math.min(unit.num_burnin_steps ?? 0, length - 1);
-  return mark("svg", { class: "chart trace", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Traces of ${traces.length} chains over ${length} steps, the first ${burned} are burn-in` },
+  const burned = Math.min(unit.num_burnin_steps ?? 0, last);
+  return mark("svg", { class: "chart trace", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Traces of ${traces.length} chains over ${last} steps, the first ${burned} are burn-in` },
     burned > 0 ? mark("rect", { class: "burnin", x: plot.left, y: plot.top, width: x(burned) - plot.left, height: plot.bottom - plot.top }) : null,
     burned > 0 && x(burned) - plot.left > 44 ? mark("text", { x: plot.left + 5, y: plot.top + 12 }, "burn-in") : null,
     mark("g", { class: "axes" },
       yTicks.map((tick) => [mark("line", { class: "grid", x1: plot.left, x2: plot.right, y1: y(tick), y2: y(tick) }), mark("text", { x: plot.left - 7, y: y(tick), dy: "0.33em", "text-anchor": "end" }, tickText(tick, yTicks))]),
-      niceTicks(0, length - 1, 6).filter(Number.isInteger).map((tick) => mark("text", { x: x(tick), y: plot.bottom + 15, "text-anchor": "middle" }, formatStep(tick))),
+      niceTicks(0, last, 6).filter(Number.isInteger).map((tick) => mark("text", { x: x(tick), y: plot.bottom + 15, "text-anchor": "middle" }, formatStep(tick))),
       mark("line", { class: "base", x1: plot.left, x2: plot.right, y1: y(0), y2: y(0) }),
       mark("text", { class: "axis-title", x: (plot.left + plot.right) / 2, y: height - 4, "text-anchor": "middle" }, "chain step")),
-    traces.map((trace, index) => mark("path", { class: "signal thin", stroke: lineColour(index), "stroke-dasharray": lineDash(index), d: tracePath(trace.map((_, step) => x(step)), trace.map((value) => (isNumber(value) ? y(value) : null))) })));
+    traces.map((trace, index) => mark("path", { class: "signal thin", stroke: lineColour(index), "stroke-dasharray": lineDash(index), d: tracePath(trace.map((_, index) => x(index * every)), trace.map((value) => (isNumber(value) ? y(value) : null))) })));
 }
 
 function unitDetail(unit, room) {
   return el("div", { class: "detail" },
     el("p", {}, verdictChip(unit.verdict), " ", unit.sentence ?? ""),
     list(unit.reasons).length ? el("ul", {}, unit.reasons.map((reason) => el("li", {}, reason))) : null,
-    el("p", { class: "note" }, "Loss above the checkpoint along each chain, one line a chain."),
+    el("p", { class: "note" }, "Energy n\u03b2 \u0394L along each chain, one line a chain."),
     traceChart(unit, room));
 }
 
@@ -116,7 +118,7 @@ function movedProbes(transition) {
 function movedComponents(transition) {
   const moved = list(transition.components);
   if (!moved.length) return el("p", { class: "quiet-line" }, "no component moved");
-  return el("ul", { class: "moved" }, moved.map((component) => el("li", {}, el("span", { class: "name" }, component.name), el("span", { class: "ends" }, component.probe ? `to ${component.probe}` : ""), movedChange(component))));
+  return el("ul", { class: "moved" }, moved.map((component) => el("li", {}, el("span", { class: "name" }, component.name), el("span", { class: "ends" }, [component.probe ? `to ${component.probe}` : null, component.loading].filter(Boolean).join(", ")), movedChange(component))));
 }
 
 function transitionsPanel(body, report) {
