@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny import tiny_library, train_tiny
 
+from tiny import tiny_library, train_tiny
 from zeeman.probes import Library
 from zeeman.subjects import Series
 

@@ -235,15 +235,14 @@ def list_probes(library: Path | None = None, /, *, json: Json = False) -> None:
         _print_json({"library": held.name, "probes": rows})
         return
     for row in rows:
-        print(
-            f"{row['name']:<16} {row['rows']:>5} rows {row['scored']:>7} scored  {row['metric']:<9} {', '.join(row['concepts'])}"
-        )
+        concepts = ", ".join(row["concepts"])
+        print(f"{row['name']:<16} {row['rows']:>5} rows {row['scored']:>7} scored  {row['metric']:<9} {concepts}")
 
 
 def main() -> None:
     """Run the command line; a mistake of the user is one sentence on stderr and status 2."""
     try:
-        app(exit_on_error=False, print_error=False, error_formatter=str)
+        app(sys.argv[1:], exit_on_error=False, print_error=False, error_formatter=str)
     except (ZeemanError, CycloptsError) as error:
         print(f"zeeman: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -348,3 +347,7 @@ def _progress(quiet: bool) -> Iterator[_Show]:
     )
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
         yield _Show(bars)
+
+
+if __name__ == "__main__":
+    main()

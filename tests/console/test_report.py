@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_document import COMPONENTS, PROBES, STEPS, sample_document
 
+from console.sample_document import COMPONENTS, PROBES, STEPS, sample_document
 from zeeman.console import render_report, write_report
 from zeeman.errors import ZeemanError
 

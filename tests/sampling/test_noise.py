@@ -29,7 +29,9 @@ def test_moments_are_those_of_a_standard_normal() -> None:
     assert abs((x[:-1] * x[1:]).mean()) < 4 / MANY**0.5
 
 
-@pytest.mark.parametrize(("seed", "chain", "step", "name"), [(0, 0, 0, "w"), (7, 3, 10**6, "h.1.bias"), (2**63, 0, 1, "")])
+@pytest.mark.parametrize(
+    ("seed", "chain", "step", "name"), [(0, 0, 0, "w"), (7, 3, 10**6, "h.1.bias"), (2**63, 0, 1, "")]
+)
 def test_distribution_is_normal_by_kolmogorov_smirnov(seed: int, chain: int, step: int, name: str) -> None:
     x = normals(seed, chain, step, name)
     assert stats.kstest(x, "norm").pvalue > 1e-3

@@ -29,7 +29,7 @@ class Weights(nn.Module):
 
 
 def gaussian_loss(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
-    """Give K = Σ h w²/2 about the centre on one row of data, and the weights themselves where asked for as many rows."""
+    """Give K = Σ h w²/2 about the centre on one row of data, and the weights themselves on as many rows as weights."""
     w = model.get_parameter("w")
     if len(batch) == 1:
         return ((w - CENTER[:, None]) ** 2 * CURVATURES[:, None]).sum().expand(1) / 2
@@ -44,7 +44,9 @@ def draw(sampler: Sampler, schedule: Schedule, *, n_beta: float, localization: f
     return np.concatenate([b.observed["w"] for b in blocks]).astype(np.float64).reshape(-1, 4, COPIES)
 
 
-def accept(draws: NDArray[np.float64], variance: NDArray[np.float64], memory: NDArray[np.float64], slack: float = 0) -> None:
+def accept(
+    draws: NDArray[np.float64], variance: NDArray[np.float64], memory: NDArray[np.float64], slack: float = 0
+) -> None:
     """Demand mean, variance, kurtosis and independence of N(0, variance), given each direction's autocorrelation."""
     steps = len(draws) * COPIES
     mean_error = np.sqrt(variance / steps * (1 + memory) / (1 - memory))
@@ -159,13 +161,15 @@ BAD: list[dict[str, Any]] = [{"lr": x} for x in (0.0, -1.0, math.nan, math.inf)]
 
 @pytest.mark.parametrize("settings", [*BAD, {"lr": 1.0, "noise_level": -1.0}, {"lr": 1.0, "weight_decay": math.nan}])
 def test_sgld_refuses_numbers_without_meaning(settings: dict[str, float]) -> None:
-    with pytest.raises(ZeemanError, match="must be .* got"):
+    with pytest.raises(ZeemanError, match=r"must be .* got"):
         SGLD(**settings)
 
 
-@pytest.mark.parametrize("settings", [*BAD, {"lr": 1.0, "alpha": 1.0}, {"lr": 1.0, "alpha": -0.1}, {"lr": 1.0, "eps": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [*BAD, {"lr": 1.0, "alpha": 1.0}, {"lr": 1.0, "alpha": -0.1}, {"lr": 1.0, "eps": 0.0}]
+)
 def test_rmsprop_sgld_refuses_numbers_without_meaning(settings: dict[str, float]) -> None:
-    with pytest.raises(ZeemanError, match="must be .* got"):
+    with pytest.raises(ZeemanError, match=r"must be .* got"):
         RMSPropSGLD(**settings)
 
 

@@ -70,7 +70,14 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, betas=(0.9, 0.98))
     rng = np.random.default_rng(settings.seed)
     recorder = Recorder(
-        folder, model, watch=_Watch(library), ratio=1.6, sensitivity=0.6, factory="zeeman.demo.training:make_model", config={}, name="demo"
+        folder,
+        model,
+        watch=_Watch(library),
+        ratio=1.6,
+        sensitivity=0.6,
+        factory="zeeman.demo.training:make_model",
+        config={},
+        name="demo",
     )
     for step in range(settings.num_steps):
         recorder.step(step)

@@ -115,7 +115,7 @@ class Susceptibilities:
         return [replace(unit, kind="unloaded", data="", matched=keys) for unit in loaded]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Readings ``covariance``, ``shift``, ``rho`` and ``null`` of each component, with the probes along the axis."""
+        """Readings ``covariance``, ``shift``, ``rho`` and ``null`` of each component, probes along the axis."""
         readings = []
         for step in self.steps:
             checkpoint = subject.series.at(step)

@@ -231,6 +231,7 @@ def _health(examination: Examination) -> list[dict[str, Any]]:
                 **_verdict(r),
                 **r.health,
                 "traces": traces.get((_step(r), component, loading)),
+                "trace_every": _stride(examination.settings.schedule.num_steps),
                 "num_burnin_steps": examination.settings.num_burnin_steps,
             }
         )
@@ -248,8 +249,12 @@ def _traces(examination: Examination) -> dict[tuple[int, str, str], list[list[fl
 
 def _trace(examination: Examination, unit: Unit) -> list[float]:
     energy = examination.settings.n_beta * examination.draws.array(unit, "rows").mean(axis=1)
-    thin = energy[:: max(1, len(energy) // MAX_TRACE)]
+    thin = energy[:: _stride(len(energy))]
     return [round(float(value), 2) for value in thin]
+
+
+def _stride(steps: int) -> int:
+    return max(1, steps // MAX_TRACE)
 
 
 def _provenance(examination: Examination) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from zeeman.sampling import Block, ChainState
 
 _COMPLETE = "complete"
 _STATE = "state.safetensors"
+_HALF = float(np.finfo(np.float16).max)
 
 
 class Manifest(BaseModel):
@@ -75,7 +76,8 @@ class Store:
         """Open a store that exists."""
         if not (Path(path) / "examination.json").is_file():
             raise ZeemanError(
-                f"expected the folder of an examination, but {path} holds no examination.json; run zeeman examine first."
+                f"expected the folder of an examination, but {path} holds no examination.json; "
+                "run zeeman examine first."
             )
         return cls(path)
 
@@ -205,7 +207,8 @@ class UnitStore:
         """Write a block of a chain, then the state after it."""
         group = zarr.open_group(str(self.path), mode="r+")
         arrays = {"rows": block.rows, "distance": np.array([block.distance], np.float32)}
-        arrays |= {f"observed_{name}": values for name, values in block.observed.items()}
+        # A chain on its way out may leave the range of half precision; it is lost in either case.
+        arrays |= {f"observed_{name}": values.clip(-_HALF, _HALF) for name, values in block.observed.items()}
         for name, values in arrays.items():
             if name in starts and len(values):
                 _array(group, name)[starts[name] : starts[name] + len(values)] = values

@@ -84,7 +84,7 @@ def find_transitions(readings: Iterable[Reading], flagged: set[tuple[int, int]])
     """
     held = list(readings)
     pulses = {name: find_pulses(*series) for name, series in _signals(held).items() if len(series[0]) >= 6}
-    dated = group(pulses, anchor="llc", flagged=flagged)
+    dated = group({"llc": [], **pulses}, anchor="llc", flagged=flagged)
     return sorted((_with_components(t, held) for t in dated), key=lambda t: t.date)
 
 
@@ -102,7 +102,8 @@ def _signals(readings: list[Reading]) -> dict[str, tuple[Array, Array, Array]]:
 
 def _columns(rows: list[tuple[int, float, float]]) -> tuple[Array, Array, Array]:
     steps, values, errors = np.array(sorted(rows), float).T
-    return steps, values, errors
+    # Rows that agree exactly have no spread, and a curve can't be weighted by an error of zero.
+    return steps, values, np.maximum(errors, 1e-3 * (np.ptp(values) or 1.0))
 
 
 def _with_components(dated: Dated, readings: list[Reading]) -> Transition:

@@ -23,9 +23,9 @@ from zeeman.phases.segmentation import (
 
 FASTER = 2.0  # mean rate within over the larger rate beside
 SIGNIFICANT = 4.0  # excess over its standard error
-VISIBLE = 3.0  # excess over the noise of a single reading
+VISIBLE = 3.0  # change over the noise of a single reading
 FURTHER = 3.0  # standard errors that a wider run must add to replace a narrower one
-AGAINST = 2.0  # standard errors by which a piece of a run must go the other way to break it
+AGAINST = 4.0  # standard errors by which a piece of a run must go the other way to break it
 FEWEST_POINTS = 6
 
 
@@ -38,7 +38,7 @@ class Pulse:
     start, end : int
         Steps of the last checkpoint in the old phase and the first in the new one.
     interval : tuple of int
-        From the 5 % quantile of the bootstrap's starts to the 95 % quantile of its ends; contains ``start`` and ``end``.
+        5 % quantile of the bootstrap's starts and 95 % quantile of its ends; contains ``start`` and ``end``.
     date : float
         Step at which the fitted change is half done, interpolated in log step.
     change, change_se : float
@@ -46,7 +46,7 @@ class Pulse:
     z : float
         Excess of the change over what the faster of the two neighbouring rates would have given, in standard errors.
     support : float
-        Share of the bootstrap's curves in which an overlapping pulse of the same sign is found.
+        Share of the bootstrap's curves with a pulse of the same sign between the middles of the lines on either side.
     """
 
     start: int
@@ -57,10 +57,6 @@ class Pulse:
     change_se: float
     z: float
     support: float
-
-    def overlaps(self, other: Pulse) -> bool:
-        """Tell whether the two have a stretch of training in common; touching ends do not count."""
-        return self.start < other.end and other.start < self.end
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +85,16 @@ def find_pulses(
 ) -> list[Pulse]:
     """Find the pulses of rate of one reading along a training run.
 
-    With x = log(step + 1), y(x) is cut into straight lines (`choose_segments`, `segment`). A run is what lies between two
-    of the lines. It is a pulse if it moves one way, at 2 or more times the rate of the faster of the two lines beside it
-    that goes the same way, and if its change exceeds what that line's rate would have given by 4 standard errors and by 3
-    times the noise √(se² + s²) of a reading. A wider run stands instead of the narrower one within it if it adds
-    excess that is significant itself, unless it holds two pulses that stand apart. Intervals and support are from a
-    parametric bootstrap: fitted lines plus noise, cut anew.
+    With x = log(step + 1), y(x) is cut into straight lines (`choose_segments`, `segment`). A run is what lies between
+    two of the lines. It is a pulse if it moves one way, at 2 or more times the rate of the faster of the two lines
+    beside it that goes the same way, if its change exceeds what that line's rate would have given by 4 standard
+    errors, and if the change is more than 3 times the noise √(se² + s²) of a reading. A wider run stands instead of
+    the narrower one within it if it adds excess that is significant itself, unless it holds two pulses that stand
+    apart.
+
+    Short lines have uncertain rates, beside which little stands out. So fewer lines are tried too, as long as BIC does
+    not reject them, each with the s² that it leaves: what they find elsewhere is added. Interval and support are from a
+    parametric bootstrap with as many lines as found the pulse: readings plus noise √(se² + s²), cut anew.
 
     Parameters
     ----------
@@ -132,20 +132,51 @@ def find_pulses(
         return []
     scale = float(se.mean())
     y, se = y / scale, se / scale
-    count = choose_segments(x, y, se, max_segments)
+    pulses: list[Pulse] = []
+    taken: list[_Run] = []
+    rng = np.random.default_rng(seed)
+    for count in _counts(x, y, se, max_segments):
+        noise, fit = _noise_and_fit(x, y, se, count)
+        runs = [run for run in _select(_candidates(x, noise, fit)) if not any(run.meets(other) for other in taken)]
+        if runs:
+            replicas = _replicas(x, y, noise, count, rng, num_bootstrap)
+            pulses += [_pulse(run, x, raw.astype(np.int64), fit, replicas, scale) for run in runs]
+            taken += runs
+    return sorted(pulses, key=lambda pulse: pulse.start)
+
+
+def _counts(x: Floats, y: Floats, se: Floats, max_segments: int) -> list[int]:
+    """Return the numbers of lines to try: the chosen one and fewer, until BIC (three parameters a line) rejects."""
+    most = max(choose_segments(x, y, se, max_segments), 2)
+    noise, fit = _noise_and_fit(x, y, se, most)
+    counts = [most]
+    for count in range(most - 1, 1, -1):
+        if segment(x, y, noise, count).cost - fit.cost > 3 * (most - count) * np.log(len(x)):
+            break
+        counts.append(count)
+    return counts
+
+
+def _noise_and_fit(x: Floats, y: Floats, se: Floats, count: int) -> tuple[Floats, Segmentation]:
+    """Fit ``count`` lines with the noise √(se² + s²) that they leave."""
     noise = se
     for _ in range(2):
-        fit = segment(x, y, noise, count)
-        noise = np.sqrt(se**2 + extra_variance(x, y, se, fit))
-    fit = segment(x, y, noise, count)
-    runs = _select(_candidates(x, noise, fit))
-    if not runs:
+        noise = np.sqrt(se**2 + extra_variance(x, y, se, segment(x, y, noise, count)))
+    return noise, segment(x, y, noise, count)
+
+
+def _replicas(
+    x: Floats, y: Floats, noise: Floats, count: int, rng: np.random.Generator, number: int
+) -> list[list[_Run]]:
+    """Find the pulses of curves drawn around the readings.
+
+    Around the readings and not around the fit: a fitted jump is sharper than the ramp it stands for, and curves drawn
+    from it never doubt the place of a checkpoint half-way up.
+    """
+    if number == 0:
         return []
-    rng = np.random.default_rng(seed)
-    curves = fit.fitted(x) + noise * rng.standard_normal((num_bootstrap, len(x)))
-    refits = segment_many(x, curves, noise, count) if num_bootstrap else []
-    replicas = [_select(_candidates(x, noise, again)) for again in refits]
-    return [_pulse(run, x, raw.astype(np.int64), fit, replicas, scale) for run in runs]
+    curves = y + noise * rng.standard_normal((number, len(x)))
+    return [_select(_candidates(x, noise, again)) for again in segment_many(x, curves, noise, count)]
 
 
 def _candidates(x: Floats, noise: Floats, fit: Segmentation) -> list[_Run]:
@@ -173,7 +204,7 @@ def _candidates(x: Floats, noise: Floats, fit: Segmentation) -> list[_Run]:
         over = functional - width * slope[[left, right]]
         z = excesses / np.sqrt(over**2 @ variances)
         worst = int(z.argmin())
-        if z[worst] > SIGNIFICANT and excesses.min() > VISIBLE * max(noise[last[left]], noise[first[right]]):
+        if z[worst] > SIGNIFICANT and sign * change > VISIBLE * max(noise[last[left]], noise[first[right]]):
             error = float(np.sqrt(functional**2 @ variances))
             excess, over_worst = float(excesses[worst]), sign * over[worst]
             ends = int(last[left]), int(first[right])
@@ -193,14 +224,12 @@ def _without_additions(runs: Sequence[_Run], variances: Floats) -> list[_Run]:
         return wide.excess - narrow.excess > FURTHER * float(error)
 
     return [
-        wide
-        for wide in runs
-        if all(adds(wide, narrow) for narrow in runs if wide is not narrow and wide.holds(narrow))
+        wide for wide in runs if all(adds(wide, narrow) for narrow in runs if wide is not narrow and wide.holds(narrow))
     ]
 
 
 def _select(runs: Sequence[_Run]) -> list[_Run]:
-    """Return disjoint runs in order: from narrow to wide, each in place of the one it holds, or of weaker ones it meets."""
+    """Return disjoint runs: from narrow to wide, each in place of the one it holds or of weaker ones it meets."""
     chosen: list[_Run] = []
     for run in sorted(runs, key=lambda run: (run.right - run.left, -run.z)):
         rivals = [other for other in chosen if run.meets(other)]
@@ -214,9 +243,11 @@ def _pulse(
     run: _Run, x: Floats, steps: Ints, fit: Segmentation, replicas: Sequence[Sequence[_Run]], scale: float
 ) -> Pulse:
     """Describe a run, with its interval and support from the bootstrap."""
+    early, late = fit.centre[run.left], fit.centre[run.right]
     found = []
     for replica in replicas:
-        same = [other for other in replica if run.meets(other) and other.change * run.change > 0]
+        near = [other for other in replica if x[other.first] < late and early < x[other.last]]
+        same = [other for other in near if other.change * run.change > 0]
         if same:
             found.append(max(same, key=lambda other: other.z))
     first, last = [run.first, *(other.first for other in found)], [run.last, *(other.last for other in found)]

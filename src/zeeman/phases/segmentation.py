@@ -22,9 +22,9 @@ _CELLS_AT_ONCE = 4_000_000  # of a cost matrix, so that a batch of curves stays 
 class Segmentation:
     """A curve y(x) cut into K straight lines that need not meet.
 
-    Segment k holds the points ``boundaries[k]:boundaries[k + 1]`` and is the line
-    ``intercept[k] + slope[k] * (x - centre[k])``. The centre is the weighted mean of its abscissae, which makes the errors
-    of intercept and slope independent.
+    Segment k holds the points ``boundaries[k]:boundaries[k + 1]`` and is the line ``intercept[k] + slope[k] * (x -
+    centre[k])``. The centre is the weighted mean of its abscissae, which makes the errors of intercept and slope
+    independent.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def segment(x: ArrayLike, y: ArrayLike, se: ArrayLike, num_segments: int) -> Seg
     Raises
     ------
     ZeemanError
-        If shapes differ, x does not increase, a value is not finite, a standard error is not positive, or K does not fit.
+        If shapes differ, x does not increase, a value is not finite, an error is not positive, or K does not fit.
 
     Examples
     --------
@@ -105,22 +105,25 @@ def check_curve(x: ArrayLike, y: ArrayLike, se: ArrayLike) -> tuple[Floats, Floa
     if len({array.shape for array in arrays}) > 1 or arrays[0].ndim != 1 or len(arrays[0]) < MIN_SIZE:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise ZeemanError(
-            f"a curve needs x, y and se of one shape (N,) with N >= {MIN_SIZE}, got {shapes}; give one of each a reading."
+            f"a curve needs x, y and se of one shape (N,) with N >= {MIN_SIZE}, got {shapes}; give one each."
         )
     if not all(np.isfinite(array).all() for array in arrays):
         raise ZeemanError("a curve needs finite x, y and se, got NaN or infinity; drop the readings that are not ok.")
     if not (np.diff(arrays[0]) > 0).all():
         raise ZeemanError("a curve needs strictly increasing x, got repeated or unsorted points; sort and merge them.")
     if not (arrays[2] > 0).all():
-        raise ZeemanError(f"standard errors must be positive, got {arrays[2].min()}; estimate them before looking for changes.")
+        raise ZeemanError(
+            f"standard errors must be positive, got {arrays[2].min()}; estimate them before looking for changes."
+        )
     return arrays[0], arrays[1], arrays[2]
 
 
 def extra_variance(x: ArrayLike, y: ArrayLike, se: ArrayLike, fit: Segmentation) -> float:
     """Estimate the variance s² that readings have beyond their standard errors, by the method of moments.
 
-    Solves Σ r_i² / (se_i² + s²) = N − 3K + 1 for s² ≥ 0 (Paule & Mandel 1982): two parameters are spent on each line and
-    one on each place of a boundary. Misfit of the lines counts as noise too, so what is found stands out from both.
+    Solves Σ r_i² / (se_i² + s²) = N − 3K + 1 for s² ≥ 0 (Paule & Mandel 1982): two parameters are spent on each line
+    and one on each place of a boundary. Misfit of the lines counts as noise too, so what is found stands out from
+    both.
 
     Examples
     --------
@@ -143,11 +146,11 @@ def extra_variance(x: ArrayLike, y: ArrayLike, se: ArrayLike, fit: Segmentation)
 def choose_segments(x: ArrayLike, y: ArrayLike, se: ArrayLike, max_segments: int = 7) -> int:
     """Choose the number of lines by cross-validation.
 
-    Interior points are left out (one by one up to 60 points, else in ten interleaved folds), the rest is cut anew, and a
-    left-out point is predicted by the line of its neighbours. Where they belong to two lines, it may belong to either: its
-    predictive density is the mean of the two, so that a jump costs log 2 and not half its height. The score is the log
-    predictive density with noise se² + s²; K is the smallest whose score is within one standard error (of the paired
-    differences) of the best. s² is found from the K chosen with the noise before, twice.
+    Interior points are left out (one by one up to 60 points, else in ten interleaved folds), the rest is cut anew,
+    and a left-out point is predicted by the line of its neighbours. Where they belong to two lines, it may belong to
+    either: its predictive density is the mean of the two, so that a jump costs log 2 and not half its height. The
+    score is the log predictive density with noise se² + s²; K is the smallest whose score is within one standard
+    error (of the paired differences) of the best. s² is found from the K chosen with the noise before, twice.
 
     Parameters
     ----------
@@ -244,7 +247,7 @@ def _costs(x: Floats, ys: Floats, se: Floats) -> Floats:
     sum_yy = np.cumsum(weighted * up, axis=-1)
     spread = sum_xx - sum_x**2 / total
     slanted = (sum_xy - sum_x * sum_y / total) ** 2 / np.where(spread > 0, spread, 1.0)
-    costs = np.maximum(sum_yy - sum_y**2 / total - slanted, 0.0)
+    costs: Floats = np.maximum(sum_yy - sum_y**2 / total - slanted, 0.0)
     size = np.arange(len(x)) - np.arange(len(x))[:, None] + 1
     costs[:, size == MIN_SIZE] = 0.0
     costs[:, size < MIN_SIZE] = np.inf
@@ -292,8 +295,9 @@ def _fit(x: Floats, ys: Floats, se: Floats, starts: Ints) -> list[Segmentation]:
     cost = (weight * (up - spread(slope) * along) ** 2).sum(axis=1)
     covariance = np.zeros((len(cuts), 2, 2))
     covariance[:, 0, 0], covariance[:, 1, 1] = 1 / mass, 1 / inertia
-    per_curve = [values.reshape(curves, -1, *values.shape[1:]) for values in (centre, intercept, slope, covariance)]
+    centre, intercept, slope = (values.reshape(starts.shape) for values in (centre, intercept, slope))
+    covariance = covariance.reshape(*starts.shape, 2, 2)
     return [
-        Segmentation(np.append(starts[b], points), *(values[b] for values in per_curve), float(cost[b]))
+        Segmentation(np.append(starts[b], points), centre[b], intercept[b], slope[b], covariance[b], float(cost[b]))
         for b in range(curves)
     ]

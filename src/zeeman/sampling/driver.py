@@ -142,7 +142,7 @@ class _Walk:
     def restore(self, weights: Vectors) -> None:
         for mine, stored in zip(self.weights, weights, strict=True):
             mine.copy_(stored)
-        self.lost = not all(bool(torch.isfinite(w).all()) for w in stored)
+        self.lost = not all(bool(torch.isfinite(w).all()) for w in weights)
 
     def lose(self) -> None:
         """Give the chain up for good: NaN weights are lost wherever it is resumed."""

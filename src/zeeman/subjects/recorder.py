@@ -20,7 +20,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from zeeman.errors import ZeemanError
-from zeeman.subjects.sources import FORMAT, VERSION, WEIGHTS, config_dict, find_factory, preserved_randomness
+from zeeman.subjects.huggingface import config_dict
+from zeeman.subjects.sources import FORMAT, VERSION, find_factory
+from zeeman.subjects.weights import WEIGHTS, preserved_randomness
 
 Watch = Callable[[nn.Module], Mapping[str, float]]
 
@@ -94,6 +96,10 @@ class Recorder:
         self._ratio, self._sensitivity = ratio, sensitivity
         self._saved_step: int | None = None
         self._saved_signals: dict[str, float] = {}
+        self._loss: float | torch.Tensor | None = None
+        # News of the last step, held back until it is known that it is not the last one, which close() saves:
+        # the record has one line a step.
+        self._pending: dict[str, float] | None = None
         self._open = True
         self._start(*_architecture(self.model, factory, config), name or self.folder.resolve().name)
 
@@ -114,15 +120,18 @@ class Recorder:
         """
         step = operator.index(step)
         self._check_step(step)
+        self._write_pending()
         self.last_step = step
+        self._loss = loss.detach() if isinstance(loss, torch.Tensor) else loss
         looked = step % self._watch_every == 0
         due = self._is_due(step)
         signals = self._signals() if looked or due else {}
         saved = due or self._has_moved(signals)
         if saved:
             self._save(step, signals)
-        if saved or signals or (looked and loss is not None):
-            self._append(step, loss, signals, saved)
+            self._append(step, self._loss, signals, True)
+        elif signals or (looked and loss is not None):
+            self._pending = signals
 
     def close(self) -> None:
         """Save the last step if it was not; a second call does nothing.
@@ -133,9 +142,9 @@ class Recorder:
             If writing fails.
         """
         if self._open and self.last_step is not None and self.last_step != self._saved_step:
-            signals = self._signals()
+            signals = self._signals() if self._pending is None else self._pending
             self._save(self.last_step, signals)
-            self._append(self.last_step, None, signals, True)
+            self._append(self.last_step, self._loss, signals, True)
         self._open = False
 
     def __enter__(self) -> Self:
@@ -153,6 +162,11 @@ class Recorder:
             raise ZeemanError(
                 f"Steps must be at least 0 and grow, got {step} after {self.last_step}; count optimizer updates."
             )
+
+    def _write_pending(self) -> None:
+        if self._pending is not None and self.last_step is not None:
+            self._append(self.last_step, self._loss, self._pending, False)
+        self._pending = None
 
     def _is_due(self, step: int) -> bool:
         last = self._saved_step

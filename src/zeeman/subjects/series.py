@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from zeeman.errors import ZeemanError
-from zeeman.subjects import sources
 from zeeman.subjects.checkpoint import Checkpoint
+from zeeman.subjects.huggingface import open_huggingface
+from zeeman.subjects.sources import open_folder
+from zeeman.subjects.weights import copy_state, preserved_randomness
 
 if TYPE_CHECKING:
     from zeeman.subjects.verification import Verification
@@ -100,7 +102,7 @@ class Series:
             If the weights do not fit the architecture, or can't be read.
         """
         state = checkpoint.load()
-        with sources.preserved_randomness():
+        with preserved_randomness():
             model = self.make_model()
         fault = _misfit(state, model.state_dict())
         if fault:
@@ -132,7 +134,7 @@ class Series:
         ZeemanError
             If the folder does not exist, has no checkpoints, or holds a damaged one or different shapes.
         """
-        return cls(*sources.open_folder(Path(path).expanduser(), make_model))
+        return cls(*open_folder(Path(path).expanduser(), make_model))
 
     @classmethod
     def from_huggingface(cls, repo: str | Path, revisions: str | Sequence[str]) -> Series:
@@ -150,7 +152,7 @@ class Series:
         ZeemanError
             If the repository can't be reached or has no such revisions.
         """
-        return cls(*sources.open_huggingface(str(repo), revisions))
+        return cls(*open_huggingface(str(repo), revisions))
 
     @classmethod
     def from_state_dicts(
@@ -169,7 +171,7 @@ class Series:
         name : str
         """
         found = tuple(
-            Checkpoint(step, partial(sources.copy_state, sources.copy_state(state)), f"state dict of step {step}")
+            Checkpoint(step, partial(copy_state, copy_state(state)), f"state dict of step {step}")
             for step, state in states
         )
         return cls(name, found, make_model)

@@ -23,6 +23,7 @@ Kind = Literal["non_finite", "shape", "duplicate", "final_era", "jump", "gap"]
 _SHARED = 0.05  # of the weights that move at all; less may coincide by chance, as biases at zero do
 _FINAL = 4.0  # times closer to the last checkpoint than checkpoints before and after
 _DETOUR = 3.0  # a walk gives at most 2: there and back to a fixed mean
+_STRANGE = 1.0  # relative distance: an angle of 60 degrees; weights of two runs are about 1.4 apart
 _JUMP = (math.log(4), math.log(8))  # above the trend, with neighbours on both sides and on one
 _SCALES = 6.0
 
@@ -128,8 +129,8 @@ def verify(series: Series) -> Verification:
 
     Flagged are weights that are not finite; names or shapes unlike the others'; identical weights, all or a good
     part, under two steps; weights much closer to the last checkpoint than those before and after; jumps: a step that
-    its neighbours contradict, or a way between two steps that is out of line with the ways around it, both as
-    such and per unit of log step; and gaps in otherwise regular steps.
+    its neighbours contradict, or a way to unrelated or rescaled weights that is out of line with the ways around it,
+    both as such and per unit of log step; and gaps in otherwise regular steps.
 
     Parameters
     ----------
@@ -300,7 +301,11 @@ def _contradicted(looks: list[_Look], blamed: set[int]) -> list[Flag]:
 
 
 def _jumps(looks: list[_Look], blamed: set[int]) -> list[Flag]:
-    """Ways between neighbours that leave the trend of the ways around, both as such and per unit of log step."""
+    """Ways to strange weights, that leave the trend of the ways around both as such and per unit of log step.
+
+    Length alone is no fault: a phase transition that is fast against the spacing of checkpoints is a long way too. But
+    it keeps an angle to where it began, which weights of another run or another scale do not.
+    """
     ways, rates = [], []
     for a, b in _pairs(looks):
         usable = not {a.step, b.step} & blamed and b.to_previous > 0
@@ -309,7 +314,9 @@ def _jumps(looks: list[_Look], blamed: set[int]) -> list[Flag]:
         rates.append(way - math.log(math.log((b.step + 1) / (a.step + 1))))
     found = []
     for index, (a, b) in enumerate(_pairs(looks)):
-        if _stands_out(ways, index) and _stands_out(rates, index):
+        rescaled = b.to_previous > 0.3 and abs(b.log_norm - a.log_norm) > 0.8 * b.to_previous
+        strange = b.to_previous > _STRANGE or rescaled
+        if strange and _stands_out(ways, index) and _stands_out(rates, index):
             sentence = (
                 f"Between steps {a.step} and {b.step} the weights jump by {b.to_previous:.2g} of their norm, out of "
                 "line with the steps around."
@@ -380,10 +387,8 @@ def _is_hole(edges: list[tuple[int, int]], index: int) -> bool:
     a, b = edges[index]
     if _are_alike(even, 0.05) and b - a > 1.8 * median(even):
         return True
-    if min(a for a, _ in around) < 1:
-        return False
-    logs = [math.log(b / a) for a, b in around]
-    return _are_alike(logs, 0.25) and math.log(b / a) > 1.8 * median(logs)
+    logs = [math.log(end / start) for start, end in around if start > 0]
+    return a > 0 and len(logs) >= 4 and _are_alike(logs, 0.25) and math.log(b / a) > 1.8 * median(logs)
 
 
 def _are_alike(values: list[float] | list[int], tolerance: float) -> bool:

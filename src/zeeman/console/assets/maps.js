@@ -101,7 +101,7 @@ function behaviourMap(data, room) {
 
 function behavioursPanel(body, report) {
   const data = report.behaviours;
-  if (!list(data?.probes).length || !list(data?.steps).length) {
+  if (!list(data?.probes).length || !list(data?.steps).length || !list(data?.value).length) {
     body.append(emptySentence("No behaviours were read: the examination had no probes or no checkpoints."));
     return;
   }

@@ -1,0 +1,10 @@
+"""What changes along a training run: change points, pulses of rate, transitions. Arrays in, dataclasses out."""
+
+from zeeman.phases.pulses import Pulse as Pulse
+from zeeman.phases.pulses import find_pulses as find_pulses
+from zeeman.phases.segmentation import Segmentation as Segmentation
+from zeeman.phases.segmentation import choose_segments as choose_segments
+from zeeman.phases.segmentation import extra_variance as extra_variance
+from zeeman.phases.segmentation import segment as segment
+from zeeman.phases.transitions import Transition as Transition
+from zeeman.phases.transitions import group as group

@@ -1,0 +1,257 @@
+"""The command line as a user meets it: what it prints, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from zeeman import cli
+from zeeman.probes import Library
+
+FAST = ["--num-chains", "2", "--num-draws", "6", "--num-burnin-steps", "4", "--batch-size", "8", "--workers", "1"]
+
+
+@pytest.fixture
+def probes(library: Library, tmp_path: Path) -> Path:
+    library.to_folder(tmp_path / "probes")
+    return tmp_path / "probes"
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["zeeman", *map(str, arguments)])
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def assert_one_sentence(status: int, out: str, err: str, *words: str) -> None:
+    assert status == 2
+    assert "Traceback" not in out + err
+    lines = [line for line in err.strip().splitlines() if line.startswith("zeeman: ")]
+    assert len(lines) == 1
+    assert all(word in err for word in words), err
+
+
+def test_help_is_quick() -> None:
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, "-m", "zeeman.cli", "--help"], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 5
+    assert "import zeeman" not in out.stderr
+    loaded = (
+        "import sys; sys.argv = ['zeeman', '--help']; import zeeman.cli\n"
+        "try: zeeman.cli.main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'transformers', 'rich.progress') if m in sys.modules])"
+    )
+    heavy = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert heavy.stdout.rstrip().endswith("[]")
+
+
+def test_examine_report_and_resume(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    command = ["examine", tiny_folder, "--probes", probes, "--out", tmp_path / "store", *FAST]
+    status, out, _ = run(capsys, monkeypatch, *command, "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert found["checkpoints"] == len(found["llc"]) == 5
+    assert {row["step"] for row in found["llc"]} == {0, 1, 20, 60, 150}
+    assert Path(found["report"]).is_file()
+    (tmp_path / "store" / "report.html").unlink()
+    status, out, _ = run(capsys, monkeypatch, "report", tmp_path / "store")
+    assert status == 0
+    assert (tmp_path / "store" / "report.html").is_file()
+    status, out, _ = run(capsys, monkeypatch, *command)
+    assert status == 0
+    assert 2 <= len(out.strip().splitlines()) <= 5
+
+
+def test_plan_probes_and_verify(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path
+) -> None:
+    status, out, _ = run(capsys, monkeypatch, "plan", tiny_folder, "--probes", probes, "--json")
+    assert status == 0
+    assert json.loads(out)["units"] > 0
+    status, out, _ = run(capsys, monkeypatch, "probes", "list", probes, "--json")
+    assert [p["name"] for p in json.loads(out)["probes"]] == ["count", "late", "random"]
+    status, out, _ = run(capsys, monkeypatch, "probes", "list")
+    assert "repeats" in out
+    status, out, _ = run(capsys, monkeypatch, "verify", tiny_folder, "--json")
+    assert json.loads(out)["checkpoints"] == 5
+
+
+def test_folder_without_checkpoints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, probes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(capsys, monkeypatch, "examine", tmp_path / "empty", "--probes", probes, "--out", tmp_path / "s")
+    assert_one_sentence(*result, "checkpoint")
+    assert not (tmp_path / "s").exists()
+
+
+def test_truncated_checkpoint(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "run")
+    file = tmp_path / "run" / "step00000060" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    result = run(capsys, monkeypatch, "examine", tmp_path / "run", "--probes", probes, "--out", tmp_path / "s", *FAST)
+    assert_one_sentence(*result, "step00000060")
+
+
+def test_series_whose_shapes_differ(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "run")
+    file = tmp_path / "run" / "step00000060" / "model.safetensors"
+    tensors = load_file(file)
+    tensors["unembed.weight"] = tensors["unembed.weight"][:-1].clone()
+    save_file(tensors, file)
+    result = run(capsys, monkeypatch, "examine", tmp_path / "run", "--probes", probes, "--out", tmp_path / "s", *FAST)
+    assert_one_sentence(*result, "60")
+
+
+FAULTS = {
+    "wrong field": ('{"tokens": [1, 2, 3], "score": [1]}', ("score", "2")),
+    "ragged": ('{"tokens": [1, 2]}', ("2",)),
+    "beyond the vocabulary": ('{"tokens": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 99]}', ("99",)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_probe_file_with_a_fault(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_folder: Path,
+    probes: Path,
+    tmp_path: Path,
+    fault: str,
+) -> None:
+    line, words = FAULTS[fault]
+    file = probes / "count.jsonl"
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join([rows[0], line, *rows[2:]]) + "\n")
+    result = run(capsys, monkeypatch, "examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *FAST)
+    assert_one_sentence(*result, *words, "count")
+    assert not any((tmp_path / "s").glob("units/*/rows"))
+
+
+def test_empty_probe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    (probes / "count.jsonl").write_text("")
+    result = run(capsys, monkeypatch, "examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *FAST)
+    assert_one_sentence(*result, "count")
+
+
+@pytest.mark.parametrize("option", ["--lr", "--n-beta", "--localization"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
+def test_senseless_numbers(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_folder: Path,
+    probes: Path,
+    tmp_path: Path,
+    option: str,
+    value: str,
+) -> None:
+    arguments = ("examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", f"{option}={value}")
+    assert_one_sentence(*run(capsys, monkeypatch, *arguments), option[2:].replace("-", "_"))
+    assert not (tmp_path / "s").exists()
+
+
+def test_store_of_other_weights(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    base = ["--probes", probes, "--out", tmp_path / "s", *FAST]
+    assert run(capsys, monkeypatch, "examine", tiny_folder, *base)[0] == 0
+    shutil.copytree(tiny_folder, tmp_path / "other")
+    file = tmp_path / "other" / "step00000020" / "model.safetensors"
+    save_file({name: 1.5 * t for name, t in load_file(file).items()}, file)
+    assert_one_sentence(*run(capsys, monkeypatch, "examine", tmp_path / "other", *base), "20", "another")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full to stand for a full disk")
+def test_full_disk(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "s"
+    base = ["examine", tiny_folder, "--probes", probes, "--out", store, *FAST]
+    store.mkdir()
+    (store / "events.jsonl").symlink_to("/dev/full")
+    assert_one_sentence(*run(capsys, monkeypatch, *base), "could not write", "space")
+    (store / "events.jsonl").unlink()
+    assert run(capsys, monkeypatch, *base)[0] == 0
+
+
+def test_folder_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    # A file in the way refuses everyone, also the superuser, whom permissions do not stop.
+    (tmp_path / "file").write_text("mine")
+    result = run(
+        capsys, monkeypatch, "examine", tiny_folder, "--probes", probes, "--out", tmp_path / "file" / "s", *FAST
+    )
+    assert_one_sentence(*result, "could not write")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not stop the superuser")
+def test_read_only_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    result = run(
+        capsys, monkeypatch, "examine", tiny_folder, "--probes", probes, "--out", tmp_path / "locked" / "s", *FAST
+    )
+    assert_one_sentence(*result, "could not write")
+
+
+def test_exploding_chains_print_no_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    base = ["examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *FAST, "--lr", "50", "--json"]
+    status, out, _ = run(capsys, monkeypatch, *base)
+    assert status == 0
+    rows = json.loads(out)["llc"]
+    assert {row["verdict"] for row in rows} == {"diverged"}
+    assert all(row["mean"] is None and row["se"] is None for row in rows)
+
+
+def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, err = run(capsys, monkeypatch, "examin")
+    assert status == 2
+    assert "Traceback" not in out + err
+
+
+def test_component_that_matches_nothing(tiny_folder: Path, library: Library, tmp_path: Path) -> None:
+    from zeeman import SamplerSettings, Series, Susceptibilities, ZeemanError, examine
+
+    with pytest.raises(ZeemanError, match="l0h1"):
+        examine(
+            Series.from_folder(tiny_folder),
+            library,
+            tmp_path / "s",
+            settings=SamplerSettings(num_draws=2, num_chains=2, batch_size=8),
+            devices=(Susceptibilities((20,), ("l9h9",)),),
+        )
+
+
+def test_workers_must_be_positive(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    arguments = ("examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", "--workers", "0")
+    assert_one_sentence(*run(capsys, monkeypatch, *arguments), "workers")
