@@ -3,9 +3,9 @@
 Usage: OMP_NUM_THREADS=1 python benchmarks/llc_vs_devinterp.py --peer-python PYTHON --peer-script devinterp_side.py
 
 PYTHON is the interpreter of a virtual environment that holds devinterp 2.0.1, datasets and transformers; the peer
-script builds the models and data, and holds the hand-written SGLD loop that both sides are divided by. Each side runs in
-a process of its own, one thread, in turns; the committed result is the median of the ratios over the rounds. Our side is what
-a user runs: `examine` with the LLC device into a store.
+script builds the models and data, and holds the hand-written SGLD loop that both sides are divided by. Each side runs
+in a process of its own, one thread, in turns; the committed result is the median over the rounds. Our side is what a
+user runs: `examine` with the LLC device into a store.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def compare(size: str, arguments: argparse.Namespace) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/tokens.npy"
         write = (
-            f"import sys, numpy; sys.path.insert(0, {str(arguments.peer_script.parent)!r}); import devinterp_side as peer; "
-            f"numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{size!r}][4], 0)[1])"
+            f"import sys, numpy; sys.path.insert(0, {str(arguments.peer_script.parent)!r}); "
+            f"import devinterp_side as peer; numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{size!r}][4], 0)[1])"
         )
         subprocess.run([arguments.peer_python, "-c", write], check=True, env=environment)
         common = ["--chains", CHAINS, "--draws", draws, "--batch", BATCH, "--lr", LR, "--n-beta", N_BETA]
@@ -99,7 +99,8 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
     from zeeman import LLC, Library, Probe, SamplerSettings, Series, examine
 
     spec = importlib.util.spec_from_file_location("peer", script)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     peer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(peer)
     torch.set_num_threads(1)
@@ -110,9 +111,15 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
     scored[:, 0] = False
     library = Library.from_probes("bench", Probe("train", tokens, scored), [Probe("probe", tokens[:4], scored[:4])])
     settings = SamplerSettings(
-        lr=LR, n_beta=N_BETA, localization=LOCALIZATION, num_chains=CHAINS, num_draws=draws, num_burnin_steps=0,
-        num_steps_bw_draws=1, batch_size=BATCH,
-    )  # fmt: skip
+        lr=LR,
+        n_beta=N_BETA,
+        localization=LOCALIZATION,
+        num_chains=CHAINS,
+        num_draws=draws,
+        num_burnin_steps=0,
+        num_steps_bw_draws=1,
+        batch_size=BATCH,
+    )
     before = peer.rss_mb()
     with tempfile.TemporaryDirectory() as folder:
         series = Series.from_state_dicts([(0, model.state_dict())], lambda: peer.build(size, length, 0, "sdpa")[0])
@@ -125,11 +132,15 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
     count = min(max(10, draws), 40)
     _, floor = peer.raw_loop(model, tokens, BATCH, count, True, LR, N_BETA, LOCALIZATION)
     return {
-        "cpu_ms_per_step": 1e3 * cpu / steps, "floor_sgld_cpu_ms": 1e3 * floor / count,
-        "cpu_ratio_vs_min_sgld": (cpu / steps) / (floor / count), "wall_s": wall, "peak_rss_mb": peak,
-        "rss_before_mb": before, "zarr_bytes_per_token": size_on_disk / (steps * BATCH * length),
+        "cpu_ms_per_step": 1e3 * cpu / steps,
+        "floor_sgld_cpu_ms": 1e3 * floor / count,
+        "cpu_ratio_vs_min_sgld": (cpu / steps) / (floor / count),
+        "wall_s": wall,
+        "peak_rss_mb": peak,
+        "rss_before_mb": before,
+        "zarr_bytes_per_token": size_on_disk / (steps * BATCH * length),
         "llc": float(found.of("llc")[0].value),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

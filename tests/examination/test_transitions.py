@@ -17,7 +17,7 @@ def reading(name: str, step: int, value: float, se: float, verdict: Verdict = Ve
 
 
 def planted(rng: np.random.Generator, *, jump: float = 50.0) -> list[Reading]:
-    """An LLC that grows with log step and is half-way through a jump at 950; one probe falls there, another does not."""
+    """An LLC that grows with log step and jumps half-way at 950; one probe falls there, another does not."""
     found = []
     for step in STEPS:
         inside = 1 / (1 + np.exp(-(np.log(step) - np.log(950)) / 0.04))

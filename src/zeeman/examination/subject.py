@@ -85,8 +85,9 @@ class Subject:
         """Components that a susceptibility map shows by default: embed, every head, unembed."""
         found = list_components(self.model(self.series.checkpoints[-1]))
         heads = [name for name in found if "h" in name and name.startswith("l") and " " not in name]
-        parts = [name for name in ("embed", "unembed") if name in found]
-        chosen = parts[:1] + heads + parts[1:] if heads else [n for n in found if n != "full" and " " not in n]
+        chosen = [n for n in found if n != "full" and " " not in n]
+        if heads:
+            chosen = [n for n in ("embed", *heads, "unembed") if n in found]
         if not chosen:
             raise ZeemanError(f"no heads or layers were found in the model; name components, of {', '.join(found)}.")
         return chosen

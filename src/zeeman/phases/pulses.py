@@ -69,6 +69,7 @@ class _Run:
     last: int  # first point of the right segment
     change: float
     change_se: float
+    expected: float  # change in its direction at the larger of the rates beside it, or 0
     excess: float
     functional: Floats  # the excess as a linear function of (intercepts, slopes), shape (2K,)
     z: float
@@ -135,9 +136,12 @@ def find_pulses(
     pulses: list[Pulse] = []
     taken: list[_Run] = []
     rng = np.random.default_rng(seed)
-    for count in _counts(x, y, se, max_segments):
+    most = max(choose_segments(x, y, se, max_segments), 2)
+    _, best = _noise_and_fit(x, y, se, most)
+    for count in range(most, 1, -1):
         noise, fit = _noise_and_fit(x, y, se, count)
-        runs = [run for run in _select(_candidates(x, noise, fit)) if not any(run.meets(other) for other in taken)]
+        runs = [run for run in _select(_candidates(x, noise, fit)) if _confirmed(run, best.fitted(x))]
+        runs = [run for run in runs if not any(run.meets(other) for other in taken)]
         if runs:
             replicas = _replicas(x, y, noise, count, rng, num_bootstrap)
             pulses += [_pulse(run, x, raw.astype(np.int64), fit, replicas, scale) for run in runs]
@@ -145,16 +149,13 @@ def find_pulses(
     return sorted(pulses, key=lambda pulse: pulse.start)
 
 
-def _counts(x: Floats, y: Floats, se: Floats, max_segments: int) -> list[int]:
-    """Return the numbers of lines to try: the chosen one and fewer, until BIC (three parameters a line) rejects."""
-    most = max(choose_segments(x, y, se, max_segments), 2)
-    noise, fit = _noise_and_fit(x, y, se, most)
-    counts = [most]
-    for count in range(most - 1, 1, -1):
-        if segment(x, y, noise, count).cost - fit.cost > 3 * (most - count) * np.log(len(x)):
-            break
-        counts.append(count)
-    return counts
+def _confirmed(run: _Run, curve: Floats) -> bool:
+    """Tell whether the curve of the chosen fit, too, is faster in the run and shows at least half of its excess.
+
+    Few lines bend away from what they do not follow, and where two such lines end they leave a gap that is not there.
+    """
+    change = abs(run.change) / run.change * (curve[run.last] - curve[run.first])
+    return bool(change >= FASTER * run.expected and change - run.expected >= run.excess / 2)
 
 
 def _noise_and_fit(x: Floats, y: Floats, se: Floats, count: int) -> tuple[Floats, Segmentation]:
@@ -197,7 +198,8 @@ def _candidates(x: Floats, noise: Floats, fit: Segmentation) -> list[_Run]:
         sign = 1.0 if change > 0 else -1.0
         ways = sign * np.concatenate([gap_ways[left:right], line_ways[left + 1 : right]])
         beside = sign * fit.slope[[left, right]]
-        if (ways < -AGAINST).any() or sign * change < FASTER * width * max(*beside, 0.0):
+        expected = width * max(*beside, 0.0)
+        if (ways < -AGAINST).any() or sign * change < FASTER * expected:
             continue
         # The error of each neighbouring rate counts even where the rate itself is taken as zero.
         excesses = sign * change - width * np.maximum(beside, 0.0)
@@ -208,7 +210,7 @@ def _candidates(x: Floats, noise: Floats, fit: Segmentation) -> list[_Run]:
             error = float(np.sqrt(functional**2 @ variances))
             excess, over_worst = float(excesses[worst]), sign * over[worst]
             ends = int(last[left]), int(first[right])
-            runs.append(_Run(left, right, *ends, change, error, excess, over_worst, float(z[worst])))
+            runs.append(_Run(left, right, *ends, change, error, expected, excess, over_worst, float(z[worst])))
     return runs if not runs else _without_additions(runs, variances)
 
 
