@@ -55,10 +55,12 @@ def compare(size: str, arguments: argparse.Namespace) -> dict[str, object]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/tokens.npy"
-        write = (
-            f"import sys, numpy; sys.path.insert(0, {str(arguments.peer_script.parent)!r}); "
-            f"import devinterp_side as peer; numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{size!r}][4], 0)[1])"
-        )
+        write = f"""
+import sys, numpy
+sys.path.insert(0, {str(arguments.peer_script.parent)!r})
+import devinterp_side as peer
+numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{size!r}][4], 0)[1])
+"""
         subprocess.run([arguments.peer_python, "-c", write], check=True, env=environment)
         common = ["--chains", CHAINS, "--draws", draws, "--batch", BATCH, "--lr", LR, "--n-beta", N_BETA]
         peer = [arguments.peer_python, arguments.peer_script, "--size", size, "--seq-len", length, *common]

@@ -246,3 +246,29 @@ def test_a_double_well_that_chains_do_not_cross_is_not_mixed_or_below() -> None:
     assert judge(np.stack(energy)).verdict is Verdict.BELOW_REFERENCE
     deep = np.stack(energy) + 60 * 1.11
     assert judge(deep).verdict is Verdict.NOT_MIXED
+
+
+def test_the_virial_is_one_when_sampled_rightly_and_tells_heating_in_closed_form() -> None:
+    """E[(w − w*)·∇U] = d for any U; SGLD on a quadratic heats each direction by 1/(1 − ε h/4)."""
+    curvature = torch.tensor([0.5, 2.0, 8.0])
+    for lr in (1e-3, 4e-2):
+        posterior = LocalPosterior.potential(
+            lambda w: 0.5 * (curvature.repeat(40) * w**2).sum(), torch.zeros(120), n_beta=5.0, localization=1.0
+        )
+        blocks = list(run_chain(posterior, SGLD(lr), Schedule(6000), seed=0, chain=0, block_steps=5))
+        virial = np.array([b.virial for b in blocks[400:]])
+        expected = float((1 / (1 - lr * (5 * curvature + 1) / 4)).mean())
+        assert virial.mean() == pytest.approx(expected, abs=4 * virial.std() / (len(virial) / 20) ** 0.5)
+
+
+def test_a_saturating_explosion_is_told_by_its_heat() -> None:
+    """Losses that level off far from the checkpoint look settled: only the force along the way betrays them."""
+    posterior = LocalPosterior.potential(
+        lambda w: (1 - torch.exp(-8 * w**2)).mean(), torch.zeros(400), n_beta=4000.0, localization=1.0
+    )
+    for lr, verdict in ((5e-4, False), (5e-2, True)):
+        chains = [list(run_chain(posterior, SGLD(lr), Schedule(600), seed=0, chain=c)) for c in range(3)]
+        energy = 4000 * np.stack([np.concatenate([b.rows for b in blocks]).mean(1) for blocks in chains])[:, 300:]
+        virial = np.array([[b.virial for b in blocks] for blocks in chains])
+        health = judge(energy, num_parameters=400, localization=1.0, virial=virial)
+        assert (health.verdict is Verdict.DIVERGED) == verdict

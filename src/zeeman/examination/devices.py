@@ -33,9 +33,9 @@ class LLC:
         for checkpoint in subject.series:
             units = chains(subject, checkpoint, settings, "full")
             rows = draws.stack(units, "rows")[:, settings.num_burnin_steps :]
-            health = chain_health(draws, units, settings, rows=rows)
-            origin = provenance(subject, units[0], settings)
             total = len(subject.library.data.inputs)
+            health = chain_health(draws, units, settings, rows=rows, num_rows=total)
+            origin = provenance(subject, units[0], settings)
             for reading in (
                 llc_mean(rows, settings.n_beta, health),
                 llc_variance(rows, settings.n_beta, health, num_rows=total),
@@ -182,13 +182,14 @@ def chain_health(
     settings: SamplerSettings,
     *,
     rows: NDArray[np.float64] | None = None,
+    num_rows: int | None = None,
     energy: NDArray[np.float64] | None = None,
 ) -> Health:
     """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens."""
     noise = 0.0
     if energy is None:
         assert rows is not None
-        noise = minibatch_variance(rows, settings.n_beta)
+        noise = minibatch_variance(rows, settings.n_beta, num_rows=num_rows)
         energy = settings.n_beta * rows.mean(axis=2)
     return judge(
         energy,
@@ -196,4 +197,5 @@ def chain_health(
         num_parameters=draws.attribute(units[0], "num_parameters"),
         distance=draws.stack(units, "distance"),
         localization=draws.attribute(units[0], "localization"),
+        virial=draws.stack(units, "virial") if units[0].kind == "loaded" else None,
     )

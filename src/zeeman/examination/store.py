@@ -207,6 +207,7 @@ class UnitStore:
         """Write a block of a chain, then the state after it."""
         group = zarr.open_group(str(self.path), mode="r+")
         arrays = {"rows": block.rows, "distance": np.array([block.distance], np.float32)}
+        arrays["virial"] = np.array([block.virial], np.float32)
         # A chain on its way out may leave the range of half precision; it is lost in either case.
         arrays |= {f"observed_{name}": values.clip(-_HALF, _HALF) for name, values in block.observed.items()}
         for name, values in arrays.items():
@@ -272,7 +273,7 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 def _dimensions(name: str, count: int) -> list[str]:
     if name == "rows":
         return ["step", "row"]
-    if name == "distance":
+    if name in ("distance", "virial"):
         return ["block"]
     token = "token_" + name.split("_", 1)[1]
     return [token] if count == 1 else ["draw", token]

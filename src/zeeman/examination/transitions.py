@@ -19,6 +19,10 @@ SIGNIFICANT = 4.0
 """Standard errors that a susceptibility must change by to be named, allowing for some hundred looks."""
 
 
+LEAST_SUPPORT = 0.5
+"""Share of its own bootstrap that must find a pulse again for it to count."""
+
+
 @dataclass(frozen=True)
 class ComponentMove:
     """Change of a component's correlation ρ with a probe over a transition."""
@@ -83,7 +87,10 @@ def find_transitions(readings: Iterable[Reading], flagged: set[tuple[int, int]])
         In the order of training.
     """
     held = list(readings)
-    pulses = {name: find_pulses(*series) for name, series in _signals(held).items() if len(series[0]) >= 6}
+    pulses = {
+        name: [pulse for pulse in find_pulses(*series) if pulse.support >= LEAST_SUPPORT]
+        for name, series in _signals(held).items()
+    }
     dated = group({"llc": [], **pulses}, anchor="llc", flagged=flagged)
     return sorted((_with_components(t, held) for t in dated), key=lambda t: t.date)
 

@@ -85,6 +85,7 @@ def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, pare
         starts = {f"observed_{name}": draws_before for name in observables}
         starts["distance"] = block.first_step // BLOCK_STEPS
         if unit.kind == "loaded":
+            starts["virial"] = starts["distance"]
             starts["rows"] = block.first_step
         place.write(block, starts)
         if parent is not None and os.getppid() != parent:
@@ -122,6 +123,7 @@ def _layout(
     shapes: dict[str, tuple[int, ...]] = {"distance": (math.ceil(schedule.num_steps / BLOCK_STEPS),)}
     chunks = {"distance": shapes["distance"][0]}
     if unit.kind == "loaded":
+        shapes["virial"], chunks["virial"] = shapes["distance"], chunks["distance"]
         shapes["rows"] = (schedule.num_steps, posterior.batch_size or posterior.num_rows)
         chunks["rows"] = BLOCK_STEPS
     for name, item in observables.items():

@@ -83,6 +83,10 @@ class Block:
         Loss of each row minus its loss at the reference point, before the step's move; NaN once a chain is lost.
     distance : float
         ‖w − w*‖ at the end of the block.
+    virial : float
+        (w − w*)·∇U / d with U = nβ L_B + (γ/2)‖w − w*‖², at the last step of the block. Its mean is 1 under exp(−U),
+        whatever the shape of U (integrate by parts); what exceeds 1 is heating by step size and minibatch. NaN for
+        draws that do not feel the loss.
     observed : dict of arrays, shape (draws, scored)
         Loss minus reference loss of each scored token.
     state : ChainState
@@ -92,6 +96,7 @@ class Block:
     first_step: int
     rows: NDArray[np.float32]
     distance: float
+    virial: float
     observed: Mapping[str, NDArray[np.float32]]
     state: ChainState
 
@@ -149,6 +154,14 @@ class _Walk:
         self.lost = True
         for mine in self.weights:
             mine.fill_(math.nan)
+
+    def virial(self, gradient: Vectors) -> float:
+        total, count = 0.0, 0
+        for w, middle, g in zip(self.weights, self.center, gradient, strict=True):
+            gap = w - middle
+            force = gap * self.posterior.localization + g * self.posterior.n_beta
+            total, count = total + float((gap * force).sum()), count + gap.numel()
+        return total / count
 
     def distance(self) -> float:
         gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
@@ -212,12 +225,15 @@ def run_chain(
         steps = range(first, min(first + block_steps, schedule.num_steps))
         rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
+        virial = math.nan
         for step in steps:
             gradient: Vectors = []
             if reference is None:
                 _move(walk, sampler, gradient, noise, beside, step)
             elif not walk.lost:
                 gradient = _read(walk, reference, rows[step - first], seed, chain, step)
+            if gradient and step == steps[-1]:
+                virial = walk.virial(gradient)
             if schedule.is_draw(step):
                 with torch.no_grad():
                     for name, item in watched.items():
@@ -228,6 +244,7 @@ def run_chain(
             first,
             rows,
             walk.distance(),
+            virial,
             {name: np.stack(v) if v else np.empty((0, len(expected[name])), np.float32) for name, v in seen.items()},
             ChainState(
                 steps.stop,

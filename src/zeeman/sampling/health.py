@@ -15,6 +15,7 @@ MIN_ESS = 15.0
 MAX_DRIFT = 4.0
 MAX_DISAGREEMENT = 8.0
 MAX_BELOW = 0.2
+MAX_HEATING = 1.0
 MAX_RATIO = 3.0
 
 
@@ -39,6 +40,8 @@ class Health:
         Share of draws that lie below the loss of the reference point by more than two sigma of the minibatch.
     ratio : float
         Variance over mean of nβ ΔL with the variance of the minibatch removed; 1 for a Gamma law.
+    heating : float
+        Excess of the virial over 1: how much hotter the chains are than they should be, by step size and minibatch.
     """
 
     verdict: Verdict
@@ -49,11 +52,12 @@ class Health:
     drift: float
     below_reference: float
     ratio: float
+    heating: float
 
     @property
     def figures(self) -> dict[str, float]:
         """The figures by name."""
-        names = ("rhat", "ess", "mcse", "drift", "below_reference", "ratio")
+        names = ("rhat", "ess", "mcse", "drift", "below_reference", "ratio", "heating")
         return {name: getattr(self, name) for name in names}
 
 
@@ -64,6 +68,7 @@ def judge(
     num_parameters: int | None = None,
     distance: NDArray[np.floating] | None = None,
     localization: float = 0.0,
+    virial: NDArray[np.floating] | None = None,
 ) -> Health:
     """Judge chains by the energy nβ ΔL along them.
 
@@ -79,6 +84,8 @@ def judge(
         ‖w − w*‖ at times along the chains; beyond 3 (√d + 1)/√γ a chain is not held by its localization.
     localization : float
         γ.
+    virial : array, shape (chains, times), or None
+        (w − w*)·∇U / d along the chains (`Block.virial`): 1 on average when sampled rightly, more for a heated chain.
 
     Returns
     -------
@@ -92,14 +99,25 @@ def judge(
     >>> judge(rng.gamma(10.0, size=(4, 500)) * np.array([[1], [1], [1], [3]])).verdict.name
     'NOT_MIXED'
     """
+    heating = _heating(virial)
     reasons = _explosions(energy, noise_variance, num_parameters, distance, localization)
+    if num_parameters and virial is not None and not reasons:
+        reasons = _overheated(heating, num_parameters, virial.size)
     if reasons:
-        return Health(Verdict.DIVERGED, reasons, *(math.nan,) * 6)
+        return Health(Verdict.DIVERGED, reasons, *(math.nan,) * 6, heating)
     values = np.asarray(energy, np.float64)
     figures = _figures(values, noise_variance)
     verdict, reasons = _decide(figures)
     return Health(
-        verdict, reasons, figures.rhat, figures.ess, figures.mcse, figures.drift, figures.below_reference, figures.ratio
+        verdict,
+        reasons,
+        figures.rhat,
+        figures.ess,
+        figures.mcse,
+        figures.drift,
+        figures.below_reference,
+        figures.ratio,
+        heating,
     )
 
 
@@ -206,6 +224,21 @@ def _explosions(
         if not np.isfinite(distance).all() or float(np.max(distance)) > reach:
             found = f"a chain is {np.max(distance):.3g} away from the checkpoint"
             return (f"{found}, and localization holds it within {reach:.3g}",)
+    return ()
+
+
+def _heating(virial: NDArray[np.floating] | None) -> float:
+    """Excess of the virial over 1 in the later half of the times."""
+    if virial is None or not np.isfinite(virial).all():
+        return math.nan
+    return float(virial[:, virial.shape[1] // 2 :].mean()) - 1
+
+
+def _overheated(heating: float, num_parameters: int, count: int) -> tuple[str, ...]:
+    # (w − w*)·∇U has a variance of 2d in a quadratic well.
+    limit = MAX_HEATING + 5 * math.sqrt(2 / (num_parameters * max(count // 2, 1)))
+    if heating > limit:
+        return (f"the chains are {1 + heating:.3g} times as hot as they should be, far beyond what a stable lr gives",)
     return ()
 
 
