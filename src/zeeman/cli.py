@@ -287,6 +287,7 @@ def _conclude(examination: Examination, path: Path, started: float, as_json: boo
                     }
                     for t in content["transitions"]
                 ],
+                "behaviour_changes": content["behaviour_changes"],
                 "llc": [{k: row[k] for k in ("step", "mean", "se", "verdict")} for row in content["llc"]],
                 "report": str(path.resolve()),
             }

@@ -30,8 +30,8 @@ def document(examination: Examination) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``headline``, ``series``, ``training``, ``transitions``, ``llc``, ``behaviours``, ``susceptibility``,
-        ``health`` and ``provenance``.
+        ``headline``, ``series``, ``training``, ``transitions``, ``behaviour_changes``, ``llc``, ``behaviours``,
+        ``susceptibility``, ``health`` and ``provenance``.
     """
     series = examination.subject.series
     flags = [asdict(flag) for flag in examination.verification.flags]
@@ -43,6 +43,10 @@ def document(examination: Examination) -> dict[str, Any]:
             "series": {"name": series.name, "steps": series.steps, "flags": flags},
             "training": _training(series.record),
             "transitions": [_transition(t, examination) for t in examination.transitions],
+            "behaviour_changes": [
+                {"interval": list(t.interval), "date": t.date, "probes": t.probes}
+                for t in examination.behaviour_changes
+            ],
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
@@ -78,7 +82,7 @@ def headline(examination: Examination) -> list[str]:
     llc = [r for r in examination.of("llc") if r.verdict.trusted]
     doubtful = len(examination.of("llc")) - len(llc)
     found = examination.transitions
-    lines = [_count(found)]
+    lines = [_count(found, len(examination.behaviour_changes))]
     if found:
         main = max(found, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
         lines.append(_main_transition(main, examination))
@@ -98,12 +102,13 @@ def headline(examination: Examination) -> list[str]:
     return lines
 
 
-def _count(found: Iterable[Transition]) -> str:
+def _count(found: Iterable[Transition], others: int) -> str:
     dates = [f"{t.interval[0]}–{t.interval[1]}" for t in found]
+    besides = f"; {others} more in behaviour alone" if others else ""
     if not dates:
-        return "No phase transition was found in this series."
+        return f"No phase transition was found in this series{besides}."
     kind = "phase transition was" if len(dates) == 1 else "phase transitions were"
-    return f"{len(dates)} {kind} found, at steps {', '.join(dates)}."
+    return f"{len(dates)} {kind} found, at steps {', '.join(dates)}{besides}."
 
 
 def _main_transition(main: Transition, examination: Examination) -> str:

@@ -36,6 +36,9 @@ class Examination:
         What is odd about the series itself.
     readings : tuple of Reading
     transitions : tuple of Transition
+        Where the geometry changes: the learning coefficient takes part (or was not read).
+    behaviour_changes : tuple of Transition
+        Where only probes move.
     draws : Draws
         The units behind the readings.
     """
@@ -46,6 +49,7 @@ class Examination:
     verification: Verification
     readings: tuple[Reading, ...]
     transitions: tuple[Transition, ...]
+    behaviour_changes: tuple[Transition, ...]
     draws: Draws
 
     def of(self, name: str) -> list[Reading]:
@@ -109,10 +113,18 @@ def examine(
             transitions = find_transitions(readings, flags.flagged_edges)
             steps = telling_steps(transitions, _trusted_steps(readings) or series.steps)
             readings, draws = session.measure([*now, *(replace(device, steps=steps) for device in later)])
-        transitions = find_transitions(readings, flags.flagged_edges)
-        session.store.log("read", readings=len(readings), transitions=len(transitions))
+        found = find_transitions(readings, flags.flagged_edges)
+        session.store.log("read", readings=len(readings), transitions=len(found))
+    geometric = [t for t in found if "llc" in t.signals or not any(r.name == "llc" for r in readings)]
     return Examination(
-        session.subject, session.settings, session.store, flags, tuple(readings), tuple(transitions), draws
+        session.subject,
+        session.settings,
+        session.store,
+        flags,
+        tuple(readings),
+        tuple(geometric),
+        tuple(t for t in found if t not in geometric),
+        draws,
     )
 
 

@@ -322,7 +322,7 @@ def _all_but_first(tokens: Integers) -> NDArray[np.bool_]:
     return scored
 
 
-def demo_library(seed: int = 0, rows: int = 32) -> Library:
+def demo_library(seed: int = 0, rows: int = 24) -> Library:
     """Build the demo's probes, and a sample of its training data.
 
     Parameters

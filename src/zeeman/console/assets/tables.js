@@ -123,10 +123,7 @@ function movedComponents(transition) {
 
 function transitionsPanel(body, report) {
   const transitions = list(report.transitions);
-  if (!transitions.length) {
-    body.append(emptySentence("No transition was found in this run."));
-    return;
-  }
+  if (!transitions.length) body.append(emptySentence("No transition was found in this run."));
   const entries = transitions.map((transition) => el("article", { class: "transition" },
     el("div", { class: "when" }, el("span", { class: "date-figure" }, formatStep(transition.date)), el("span", { class: "interval" }, `between ${list(transition.interval).map(formatStep).join(" and ")}`), verdictChip(transition.verdict)),
     el("div", { class: "what" },
@@ -134,6 +131,8 @@ function transitionsPanel(body, report) {
       list(transition.signals).length ? el("p", { class: "note" }, `Seen in ${transition.signals.join(", ")}.`) : null,
       el("div", { class: "pair" }, el("div", {}, el("h3", {}, "Probes that moved"), movedProbes(transition)), el("div", {}, el("h3", {}, "Components that moved"), movedComponents(transition))))));
   body.append(...entries);
+  const changes = list(report.behaviour_changes).map((change) => `${list(change.probes).join(", ")} between ${list(change.interval).map(formatStep).join(" and ")}`);
+  if (changes.length) body.append(el("p", { class: "note" }, `Changes of behaviour that the learning coefficient did not see: ${changes.join("; ")}.`));
 }
 
 // ---- provenance
