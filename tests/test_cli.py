@@ -237,17 +237,19 @@ def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str], monke
     assert "Traceback" not in out + err
 
 
-def test_component_that_matches_nothing(tiny_folder: Path, library: Library, tmp_path: Path) -> None:
-    from zeeman import SamplerSettings, Series, Susceptibilities, ZeemanError, examine
-
-    with pytest.raises(ZeemanError, match="l0h1"):
-        examine(
-            Series.from_folder(tiny_folder),
-            library,
-            tmp_path / "s",
-            settings=SamplerSettings(num_draws=2, num_chains=2, batch_size=8),
-            devices=(Susceptibilities((20,), ("l9h9",)),),
-        )
+@pytest.mark.parametrize(("option", "words"), [("--components=l9h9", ("l0h1", "l9h9")), ("--batch-size=1000", ("48",))])
+def test_what_does_not_fit_the_model_or_the_data(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_folder: Path,
+    probes: Path,
+    tmp_path: Path,
+    option: str,
+    words: tuple[str, ...],
+) -> None:
+    arguments = ("examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", option)
+    assert_one_sentence(*run(capsys, monkeypatch, *arguments), *words)
+    assert not (tmp_path / "s").exists()
 
 
 def test_workers_must_be_positive(

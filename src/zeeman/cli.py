@@ -56,6 +56,8 @@ def demo(
     from zeeman.demo import TrainingSettings, run_demo
     from zeeman.demo.run import SETTINGS
 
+    if not json:
+        print("Training takes about a minute, examining some six more on two cores.", file=sys.stderr)
     with _progress(json) as show:
         examination = run_demo(
             folder,
@@ -76,6 +78,7 @@ def examine(
     probes: Path,
     out: Path = Path("examination"),
     at: tuple[int, ...] = (),
+    components: tuple[str, ...] = (),
     lr: float | None = None,
     n_beta: float | None = None,
     localization: float | None = None,
@@ -101,6 +104,8 @@ def examine(
         Folder of the examination; one that was stopped goes on from there.
     at
         Steps at which susceptibilities are read; by default before, in and after the main transition.
+    components
+        What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
     """
     started = time.monotonic()
     from zeeman import examination as room
@@ -121,7 +126,7 @@ def examine(
             "seed": seed,
         }
     )
-    devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at)))
+    devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components)))
     with _progress(json) as show:
         found = room.examine(
             Series.from_spec(series),

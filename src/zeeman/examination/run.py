@@ -18,7 +18,7 @@ from zeeman.examination.unit import SamplerSettings, Unit, union
 from zeeman.probes import Library
 from zeeman.reading import Reading
 from zeeman.sampling import Loss, language_model_loss
-from zeeman.subjects import Series, Verification
+from zeeman.subjects import Series, Verification, resolve_component
 
 DEVICES: tuple[Device, ...] = (LLC(), Behaviours(), Susceptibilities(()))
 
@@ -100,14 +100,13 @@ def examine(
     """
     if num_workers < 1:
         raise ZeemanError(f"num_workers must be at least 1, got {num_workers}; use one for each core.")
-    session = _Session(
-        Subject(series, library, loss), settings or SamplerSettings(), Store(store), num_workers, on_progress
-    )
-    session.subject.check()
+    subject, settings = Subject(series, library, loss), settings or SamplerSettings()
+    total = _check(subject, settings, devices)
+    session = _Session(subject, settings, Store(store), num_workers, on_progress)
     with session.store.locked():
         session.claim()
         now, later = _split(devices)
-        readings, draws = session.measure(now)
+        readings, draws = session.measure(now, total)
         flags = series.verify()
         if later:
             transitions = find_transitions(readings, flags.flagged_edges)
@@ -135,6 +134,20 @@ def planned_units(subject: Subject, settings: SamplerSettings, devices: Sequence
     return union([unit for device in (*now, *guessed) for unit in device.units(subject, settings)])
 
 
+def _check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device]) -> int:
+    """Refuse what can't work before anything is written; gives how many units there will be, about."""
+    subject.check()
+    rows = len(subject.library.data.inputs)
+    if settings.batch_size > rows:
+        raise ZeemanError(
+            f"batch_size must be at most the {rows} rows of the data, got {settings.batch_size}; lower it."
+        )
+    units = planned_units(subject, settings, devices)
+    for component in {unit.component for unit in units}:
+        resolve_component(subject.model(subject.series.checkpoints[0]), component)
+    return len(units)
+
+
 def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Susceptibilities]]:
     later = [d for d in devices if isinstance(d, Susceptibilities) and not d.steps]
     return [d for d in devices if d not in later], later
@@ -159,10 +172,16 @@ class _Session:
         weights = {checkpoint.step: checkpoint.digest for checkpoint in series}
         self.store.claim(Manifest(series=series.name, library=library.name, weights=weights, probes=probes))
 
-    def measure(self, devices: Sequence[Device]) -> tuple[list[Reading], Draws]:
+    def measure(self, devices: Sequence[Device], total: int = 0) -> tuple[list[Reading], Draws]:
         units = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
         self.store.log("plan", units=len(units), devices=[device.name for device in devices])
-        run_units(self.subject, self.store, units, num_workers=self.num_workers, on_progress=self.on_progress)
+        run_units(
+            self.subject,
+            self.store,
+            units,
+            num_workers=self.num_workers,
+            on_progress=lambda p: self.on_progress(replace(p, total=max(p.total, total))),
+        )
         draws = Draws(self.store, {unit.chain_key: unit for unit in units})
         readings: list[Reading] = []
         for device in devices:
