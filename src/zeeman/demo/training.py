@@ -73,7 +73,7 @@ def train(
         folder,
         model,
         watch=_Watch(library),
-        ratio=1.6,
+        ratio=2.0,
         sensitivity=0.6,
         factory="zeeman.demo.training:make_model",
         config={},

@@ -163,11 +163,7 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         }
         for m in found.components
     ]
-    sentence = (
-        "It crosses an edge of the series that verification flagged, so it may be a fault of the files."
-        if found.flagged
-        else f"Seen by {', '.join(found.signals)}."
-    )
+    sentence = _sentence(found)
     return {
         "interval": list(found.interval),
         "date": found.date,
@@ -178,6 +174,15 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         "sentence": sentence,
         "support": {name: pulse.support for name, pulse in found.signals.items()},
     }
+
+
+def _sentence(found: Transition) -> str:
+    if found.flagged:
+        return "It crosses an edge of the series that verification flagged, so it may be a fault of the files."
+    if "llc" not in found.signals:
+        return "Only behaviours were read."
+    pulse = found.signals["llc"]
+    return f"The local learning coefficient changes by {pulse.change:+.1f} ± {pulse.change_se:.1f}."
 
 
 def _before_after(examination: Examination, probe: str, found: Transition) -> dict[str, float]:
