@@ -14,7 +14,10 @@ from zeeman.errors import ZeemanError
 from zeeman.examination.store import Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import Unit
-from zeeman.examination.worker import run_unit
+from zeeman.examination.worker import run_unit, stop_if_orphan
+
+IDLE_SECONDS = 20.0
+"""A worker that waits longer for work ends, so that none outlives a run that was killed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def _in_processes(subject: Subject, store: Store, units: list[Unit], num_workers
         max_workers=min(num_workers, len(units)),
         initializer=_join,
         initargs=(cloudpickle.dumps(subject), str(store.path), os.getpid()),
+        timeout=IDLE_SECONDS,
         env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     )
     try:
@@ -111,11 +115,14 @@ def _join(subject: bytes, store: str, parent: int) -> None:
 
     torch.set_num_threads(1)
     opened = Store(store)
-    _worker.update(subject=cloudpickle.loads(subject), store=opened, parent=parent, lock=opened.join_workers())
+    _worker.update(subject=cloudpickle.loads(subject), store=opened, parent=parent)
 
 
 def _work(unit: Unit) -> None:
-    run_unit(_worker["subject"], _worker["store"], unit, _worker["parent"])
+    store: Store = _worker["store"]
+    with store.shared():
+        stop_if_orphan(_worker["parent"])
+        run_unit(_worker["subject"], store, unit, _worker["parent"])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -84,23 +84,26 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out while this one writes."""
-        with told("write", self.path), open(self.path / ".lock", "w") as handle:
+        with told("write", self.path):
+            lock, workers = open(self.path / ".lock", "w"), open(self.path / ".workers", "w")  # noqa: SIM115
+        with lock, workers:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ZeemanError(
                     f"another process is writing {self.path}; wait for it to end, or choose another folder."
                 ) from None
             # Workers of a killed run end with their block; nothing is written until they have.
-            with open(self.path / ".workers", "w") as workers:
-                fcntl.flock(workers, fcntl.LOCK_EX)
+            fcntl.flock(workers, fcntl.LOCK_EX)
+            fcntl.flock(workers, fcntl.LOCK_UN)
             yield
 
-    def join_workers(self) -> IO[str]:
-        """Hold a share of the workers' lock for as long as the handle given stays open."""
-        handle = open(self.path / ".workers")  # noqa: SIM115 - closed when the worker ends
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        return handle
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Hold a worker's share of the lock while it writes a unit."""
+        with open(self.path / ".workers") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
 
     def manifest(self) -> Manifest | None:
         """What the store was made for; None while it is new."""

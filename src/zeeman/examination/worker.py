@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zeeman.examination.store import Store, UnitStore
+from zeeman.examination.store import Store, UnitStore, told
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit
 from zeeman.sampling import (
@@ -39,11 +39,12 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
     place = store.unit(unit)
     if place.complete:
         return
-    if unit.kind == "reference":
-        _run_reference(subject, place, unit)
-    else:
-        _run_walk(subject, store, place, unit, parent)
-    place.finish()
+    with told("write", store.path):
+        if unit.kind == "reference":
+            _run_reference(subject, place, unit)
+        else:
+            _run_walk(subject, store, place, unit, parent)
+        place.finish()
 
 
 def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
@@ -88,8 +89,14 @@ def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, pare
             starts["virial"] = starts["distance"]
             starts["rows"] = block.first_step
         place.write(block, starts)
-        if parent is not None and os.getppid() != parent:
-            raise SystemExit(1)
+        if parent is not None:
+            stop_if_orphan(parent)
+
+
+def stop_if_orphan(parent: int) -> None:
+    """End this worker when the process that started it is gone: another run may own the store by now."""
+    if os.getppid() != parent:
+        raise SystemExit(1)
 
 
 def _posterior(subject: Subject, store: Store, unit: Unit, observables: Mapping[str, Observable]) -> LocalPosterior:
