@@ -13,7 +13,7 @@ from zeeman.examination.engine import one_thread
 from zeeman.probes import demo_library
 from zeeman.subjects import Series
 
-SETTINGS = SamplerSettings(lr=1.5e-3, num_chains=3, num_draws=40, num_burnin_steps=50, num_steps_bw_draws=4)
+SETTINGS = SamplerSettings(lr=1.5e-3, num_chains=3, num_draws=32, num_burnin_steps=50, num_steps_bw_draws=5)
 
 
 def run_demo(

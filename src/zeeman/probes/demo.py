@@ -322,7 +322,7 @@ def _all_but_first(tokens: Integers) -> NDArray[np.bool_]:
     return scored
 
 
-def demo_library(seed: int = 0, rows: int = 24) -> Library:
+def demo_library(seed: int = 0, rows: int = 20) -> Library:
     """Build the demo's probes, and a sample of its training data.
 
     Parameters
@@ -352,7 +352,7 @@ def demo_library(seed: int = 0, rows: int = 24) -> Library:
 
     Examples
     --------
-    >>> library = demo_library(rows=24)
+    >>> library = demo_library(rows=20)
     >>> [probe.name for probe in library]
     ['text', 'repeats', 'brackets', 'indentation', 'digits', 'docstring', 'keywords']
     >>> library.data.inputs.shape, library["repeats"].inputs.shape
