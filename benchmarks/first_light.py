@@ -4,8 +4,8 @@ Usage: python benchmarks/first_light.py FOLDER [--seeds 0 1 2]
 
 Runs `zeeman demo --json` for each seed into FOLDER and sets the transitions that it finds beside the behavioural date,
 which the instrument does not know: the step at which the dense record of the live device shows the loss on repeats of
-held-out periods half-way between its highest and its final value, and the steps between which it falls from 90 % to
-10 % of that. Two seeds agree when each interval covers its own date and both name the same leading probe.
+held-out periods half-way between its highest and its final value, and the steps between which it falls from 75 % to
+25 % of that. Two seeds agree when each interval covers its own date and both name the same leading probe.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def behavioural_date(record: Path) -> tuple[int, list[int]]:
     def last_above(share: float) -> int:
         return max(step for step, loss in curve if loss > end + share * (top - end))
 
-    return last_above(0.5), [last_above(0.9), last_above(0.1)]
+    return last_above(0.5), [last_above(0.75), last_above(0.25)]
 
 
 if __name__ == "__main__":

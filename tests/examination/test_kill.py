@@ -66,4 +66,4 @@ def test_twenty_kills_leave_the_store_of_an_uninterrupted_run(
 
 def progress(store: Path) -> int:
     """Number of files of units so far."""
-    return sum(1 for _ in (store / "units").rglob("*")) if store.exists() else 0
+    return sum(len(files) for _, _, files in os.walk(store / "units"))

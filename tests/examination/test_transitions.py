@@ -84,6 +84,9 @@ def test_components_are_named_when_they_change_beyond_error() -> None:
 
 def test_telling_steps_surround_the_transition() -> None:
     found = find_transitions(planted(np.random.default_rng(2)), set())
+    low, high = next(t for t in found if "llc" in t.signals).interval
+    tight = [s for s in STEPS if not low < s < high]
+    assert len(telling_steps(found, tight)) == 3
     before, middle, after = telling_steps(found, STEPS)
     main = next(t for t in found if "llc" in t.signals)
     assert before <= main.interval[0] < middle < main.interval[1] <= after

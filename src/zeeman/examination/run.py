@@ -104,13 +104,14 @@ def examine(
     total = _check(subject, settings, devices)
     session = _Session(subject, settings, Store(store), num_workers, on_progress)
     with session.store.locked():
+        flags = series.verify()  # first, since it takes every digest on its one pass over the weights
         session.claim()
         now, later = _split(devices)
         readings, draws = session.measure(now, total)
-        flags = series.verify()
         if later:
             transitions = find_transitions(readings, flags.flagged_edges)
-            steps = telling_steps(transitions, _trusted_steps(readings) or series.steps)
+            trusted = _trusted_steps(readings)
+            steps = telling_steps(transitions, trusted if len(trusted) >= 3 else series.steps)
             readings, draws = session.measure([*now, *(replace(device, steps=steps) for device in later)])
         found = find_transitions(readings, flags.flagged_edges)
         session.store.log("read", readings=len(readings), transitions=len(found))

@@ -159,6 +159,7 @@ def telling_steps(transitions: list[Transition], steps: list[int]) -> tuple[int,
     main = max(transitions, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
     before = max((s for s in steps if s <= main.interval[0]), default=steps[0])
     after = min((s for s in steps if s >= main.interval[1]), default=steps[-1])
-    inside = [s for s in steps if before < s < after] or [steps[-1]]
-    middle = min(inside, key=lambda s: abs(math.log1p(s) - math.log1p(main.date)))
+    # Where no checkpoint lies inside, the nearest outside stands in for it.
+    others = [s for s in steps if before < s < after] or [s for s in steps if s not in (before, after)]
+    middle = min(others, key=lambda s: abs(math.log1p(s) - math.log1p(main.date)), default=before)
     return tuple(sorted({before, middle, after}))

@@ -356,7 +356,7 @@ def demo_library(seed: int = 0, rows: int = 20) -> Library:
     >>> [probe.name for probe in library]
     ['text', 'repeats', 'brackets', 'indentation', 'digits', 'docstring', 'keywords']
     >>> library.data.inputs.shape, library["repeats"].inputs.shape
-    ((512, 64), (24, 64))
+    ((512, 64), (20, 64))
     """
     if rows < 1 or seed < 0:
         raise ZeemanError(f"expected at least one row a probe and a seed from 0, got {rows} rows and seed {seed}.")
