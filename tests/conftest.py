@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tiny import tiny_library, train_tiny
 from zeeman.probes import Library

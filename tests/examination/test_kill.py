@@ -61,7 +61,8 @@ def test_twenty_kills_leave_the_store_of_an_uninterrupted_run(
     assert start([*common, str(torn), "1"]).wait() == 0
     assert kills == 20
     assert tree(torn) == tree(tmp_path / "whole")
-    assert len(Store.open(torn).events()) > 20
+    # The journal is readable whatever line a kill tore.
+    assert Store.open(torn).events()[-1]["event"] == "read"
 
 
 def progress(store: Path) -> int:
