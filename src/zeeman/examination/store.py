@@ -175,7 +175,7 @@ class UnitStore:
     """One unit: a Zarr group, the state to go on from, and a marker written last.
 
     The state is replaced after the block's arrays are written, so a kill loses at most a block, and the next run writes
-    the same block again.
+    the same block again. A whole unit keeps no state: it would outweigh the readings many times.
     """
 
     def __init__(self, path: Path) -> None:
@@ -233,7 +233,8 @@ class UnitStore:
         return zarr.open_group(str(self.path), mode="r").attrs[name]
 
     def finish(self) -> None:
-        """Mark the unit whole."""
+        """Mark the unit whole; the state goes first, so that no kill leaves one beside the marker."""
+        (self.path / _STATE).unlink(missing_ok=True)
         _write(self.path / _COMPLETE, b"")
 
     def array(self, name: str) -> NDArray[Any]:
