@@ -117,7 +117,8 @@ def _main_transition(main: Transition, examination: Examination) -> str:
     if "llc" in main.signals:
         text += f", where the local learning coefficient changes by {main.signals['llc'].change:+.0f}"
     if strongest:
-        text += f" and the model's score on “{strongest}” by {main.signals[strongest].change:+.2f}"
+        unit = "loss" if examination.subject.library[strongest].metric == "loss" else "share of hits"
+        text += f" and the {unit} on “{strongest}” by {main.signals[strongest].change:+.2f}"
     return text + "."
 
 
