@@ -20,13 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-SIZES = {  # tokens a sequence, draws a chain; as in the notes on devinterp
-    "nano": (32, 100),
-    "micro": (64, 60),
-    "pythia14m-smallvocab": (64, 50),
+SIZES = {  # tokens a sequence, draws a chain, batches of an observable read at each draw
+    "nano": (32, 100, 0),
+    "micro": (64, 60, 0),
+    "pythia14m-smallvocab": (64, 50, 0),
+    "pythia14m-smallvocab with an observable": (64, 50, 3),
 }
 CHAINS, BATCH, LR, N_BETA, LOCALIZATION = 2, 8, 1e-4, 30.0, 300.0
 ROWS = 512
@@ -51,7 +54,8 @@ def main() -> None:
 
 
 def compare(size: str, arguments: argparse.Namespace) -> dict[str, object]:
-    length, draws = SIZES[size]
+    length, draws, observed = SIZES[size]
+    name = size.split()[0]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/tokens.npy"
@@ -59,12 +63,12 @@ def compare(size: str, arguments: argparse.Namespace) -> dict[str, object]:
 import sys, numpy
 sys.path.insert(0, {str(arguments.peer_script.parent)!r})
 import devinterp_side as peer
-numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{size!r}][4], 0)[1])
+numpy.save({data!r}, peer.make_data({ROWS}, {length}, peer.SIZES[{name!r}][4], 0)[1])
 """
         subprocess.run([arguments.peer_python, "-c", write], check=True, env=environment)
         common = ["--chains", CHAINS, "--draws", draws, "--batch", BATCH, "--lr", LR, "--n-beta", N_BETA]
-        peer = [arguments.peer_python, arguments.peer_script, "--size", size, "--seq-len", length, *common]
-        peer += ["--localization", LOCALIZATION, "--n-seqs", ROWS]
+        peer = [arguments.peer_python, arguments.peer_script, "--size", name, "--seq-len", length, *common]
+        peer += ["--localization", LOCALIZATION, "--n-seqs", ROWS, "--obs-batches", observed]
         own = [sys.executable, __file__, "--peer-python", "", "--peer-script", arguments.peer_script]
         own += ["--ours", size, "--data", data]
         pairs = [(run(own, environment), run(peer, environment)) for _ in range(arguments.rounds)]
@@ -106,12 +110,16 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
     peer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(peer)
     torch.set_num_threads(1)
-    length, draws = SIZES[size]
-    model, _ = peer.build(size, length, 0, "sdpa")
+    length, draws, observed = SIZES[size]
+    name = size.split()[0]
+    model, _ = peer.build(name, length, 0, "sdpa")
     tokens = np.load(data)
     scored = np.ones(tokens.shape, bool)
     scored[:, 0] = False
-    library = Library.from_probes("bench", Probe("train", tokens, scored), [Probe("probe", tokens[:4], scored[:4])])
+    rows = max(1, observed) * BATCH
+    library = Library.from_probes(
+        "bench", Probe("train", tokens, scored), [Probe("probe", tokens[:rows], scored[:rows])]
+    )
     settings = SamplerSettings(
         lr=LR,
         n_beta=N_BETA,
@@ -124,9 +132,11 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
     )
     before = peer.rss_mb()
     with tempfile.TemporaryDirectory() as folder:
-        series = Series.from_state_dicts([(0, model.state_dict())], lambda: peer.build(size, length, 0, "sdpa")[0])
+        series = Series.from_state_dicts([(0, model.state_dict())], lambda: peer.build(name, length, 0, "sdpa")[0])
         wall, cpu = time.perf_counter(), time.process_time()
-        found = examine(series, library, Path(folder) / "store", settings=settings, devices=(LLC(),))
+        found = examine(
+            series, library, Path(folder) / "store", settings=settings, devices=(observing() if observed else LLC(),)
+        )
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         size_on_disk = peer.du(folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -143,6 +153,17 @@ def ours(size: str, data: str, script: Path) -> dict[str, float]:
         "zarr_bytes_per_token": size_on_disk / (steps * BATCH * length),
         "llc": float(found.of("llc")[0].value),
     }
+
+
+def observing() -> Any:
+    """The LLC device with chains that read the probe at every draw."""
+    from zeeman import LLC
+
+    class Observing(LLC):
+        def units(self, subject: Any, settings: Any) -> list[Any]:
+            return [replace(u, observed=subject.observed(["probe"])) for u in super().units(subject, settings)]
+
+    return Observing()
 
 
 if __name__ == "__main__":
