@@ -240,18 +240,20 @@ def run_chain(
                         seen[name].append(_difference(walk, item, expected[name]))
             if reference is not None and not walk.lost:
                 _move(walk, sampler, gradient, noise, beside, step)
-        yield Block(
-            first,
-            rows,
-            walk.distance(),
-            virial,
-            {name: np.stack(v) if v else np.empty((0, len(expected[name])), np.float32) for name, v in seen.items()},
-            ChainState(
-                steps.stop,
-                [w.clone() for w in walk.weights],
-                {name: [v.clone() for v in vectors] for name, vectors in beside.items()},
-            ),
-        )
+        after = _snapshot(walk, beside, steps.stop)
+        yield Block(first, rows, walk.distance(), virial, _stacked(seen, expected), after)
+
+
+def _snapshot(walk: _Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:
+    copies = {name: [v.clone() for v in vectors] for name, vectors in beside.items()}
+    return ChainState(step, [w.clone() for w in walk.weights], copies)
+
+
+def _stacked(
+    seen: Mapping[str, list[NDArray[np.float32]]], expected: Mapping[str, torch.Tensor]
+) -> dict[str, NDArray[np.float32]]:
+    """Draws of each observable, shape (draws, scored), also where a block holds none."""
+    return {name: np.stack(v) if v else np.empty((0, len(expected[name])), np.float32) for name, v in seen.items()}
 
 
 def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: int, chain: int, step: int) -> Vectors:
