@@ -1,0 +1,25 @@
+"""The command line: the only room, with the console, that talks to people."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import CycloptsError
+
+from zeeman.cli import examine as examine
+from zeeman.cli import probes as probes
+from zeeman.cli import series as series
+from zeeman.cli.app import app
+from zeeman.errors import ZeemanError
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one sentence on stderr and status 2."""
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False, error_formatter=str)
+    except (ZeemanError, CycloptsError) as error:
+        print(f"zeeman: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("zeeman: stopped; run the same command again, and it goes on from there.", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,5 @@
+"""``python -m zeeman.cli``."""
+
+from zeeman.cli import main
+
+main()

@@ -1,0 +1,185 @@
+"""Commands that examine a series and tell what was found."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeeman.cli.app import Json, Workers, app, clock, count_workers, print_json, progress_bars
+from zeeman.errors import ZeemanError
+
+if TYPE_CHECKING:
+    from zeeman.examination import Examination, SamplerSettings
+
+
+@app.command
+def demo(
+    folder: Path = Path("zeeman-demo"),
+    /,
+    *,
+    seed: int = 0,
+    steps: int = 3000,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Train a small language model with the live device attached, examine it, and write the report.
+
+    Parameters
+    ----------
+    folder
+        Where everything goes; a demo that was stopped goes on from there.
+    seed
+        Seed of the model, its data and the chains.
+    steps
+        Training steps.
+    """
+    started = time.monotonic()
+    from zeeman.demo import TrainingSettings, run_demo
+    from zeeman.demo.run import SETTINGS
+
+    if not json:
+        print("Training takes about a minute, examining some six more on two cores.", file=sys.stderr)
+    with progress_bars(json) as show:
+        examination = run_demo(
+            folder,
+            training=TrainingSettings(num_steps=steps, seed=seed),
+            settings=_with_seed(SETTINGS, seed),
+            num_workers=count_workers(workers),
+            on_step=show.training,
+            on_progress=show.units,
+        )
+    _conclude(examination, folder / "report.html", started, json)
+
+
+@app.command
+def examine(
+    series: str,
+    /,
+    *,
+    probes: Path,
+    out: Path = Path("examination"),
+    at: tuple[int, ...] = (),
+    components: tuple[str, ...] = (),
+    lr: float | None = None,
+    n_beta: float | None = None,
+    localization: float | None = None,
+    num_chains: int | None = None,
+    num_draws: int | None = None,
+    num_burnin_steps: int | None = None,
+    num_steps_bw_draws: int | None = None,
+    batch_size: int | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Examine a series of checkpoints with a library of probes.
+
+    Parameters
+    ----------
+    series
+        Folder of checkpoints, or repo@revisions such as EleutherAI/pythia-14m@step{0..143000}.
+    probes
+        Folder of the library.
+    out
+        Folder of the examination; one that was stopped goes on from there.
+    at
+        Steps at which susceptibilities are read; by default before, in and after the main transition.
+    components
+        What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
+    """
+    started = time.monotonic()
+    from zeeman import examination as room
+    from zeeman.probes import Library
+    from zeeman.subjects import Series
+
+    settings = room.settings_from(
+        {
+            "lr": lr,
+            "n_beta": n_beta,
+            "localization": localization,
+            "num_chains": num_chains,
+            "num_draws": num_draws,
+            "num_burnin_steps": num_burnin_steps,
+            "num_steps_bw_draws": num_steps_bw_draws,
+            "batch_size": batch_size,
+            "method": method,
+            "seed": seed,
+        }
+    )
+    devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components)))
+    with progress_bars(json) as show:
+        found = room.examine(
+            Series.from_spec(series),
+            Library.from_folder(probes),
+            out,
+            settings=settings,
+            devices=devices,
+            num_workers=count_workers(workers),
+            on_progress=show.units,
+        )
+    _conclude(found, out / "report.html", started, json)
+
+
+@app.command
+def report(store: Path, /, *, out: Path | None = None) -> None:
+    """Draw the report of an examination again.
+
+    Parameters
+    ----------
+    store
+        Folder of the examination.
+    out
+        File to write; by default report.html in the store.
+    """
+    from zeeman.console import write_report
+    from zeeman.examination import Store
+
+    document = Store.open(store).read_reading("document")
+    if document is None:
+        raise ZeemanError(
+            f"the examination in {store} was not finished; run zeeman examine again, and it goes on from there."
+        )
+    print(write_report(document, out or store / "report.html"))
+
+
+def _with_seed(settings: SamplerSettings, seed: int) -> SamplerSettings:
+    from dataclasses import replace
+
+    return replace(settings, seed=seed)
+
+
+def _conclude(examination: Examination, path: Path, started: float, as_json: bool) -> None:
+    """Write the readings and the report, and tell what was found."""
+    from zeeman.console import write_report
+    from zeeman.examination import document
+
+    content = document(examination)
+    examination.store.write_reading("document", content)
+    write_report(content, path)
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json(
+            {
+                "seconds": round(seconds, 1),
+                "checkpoints": len(examination.subject.series),
+                "transitions": [
+                    {
+                        "interval": t["interval"],
+                        "date": t["date"],
+                        "probes": [p["name"] for p in t["probes"]],
+                        "components": list(dict.fromkeys(c["name"] for c in t["components"])),
+                        "signals": t["signals"],
+                    }
+                    for t in content["transitions"]
+                ],
+                "behaviour_changes": content["behaviour_changes"],
+                "llc": [{k: row[k] for k in ("step", "mean", "se", "verdict")} for row in content["llc"]],
+                "report": str(path.resolve()),
+            }
+        )
+        return
+    print(f"Report: {path.resolve()} ({clock(seconds)})")
+    print("\n".join(content["headline"][:4]))

@@ -1,0 +1,67 @@
+"""Commands that look at a series before anything is sampled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zeeman.cli.app import Json, Workers, app, clock, count_workers, print_json
+
+
+@app.command
+def verify(series: str, /, *, json: Json = False) -> None:
+    """Look for faults in a series: duplicates, final-era weights under an early step, jumps, gaps.
+
+    Exits with 1 when it finds any.
+    """
+    from dataclasses import asdict
+
+    from zeeman.subjects import Series
+
+    opened = Series.from_spec(series)
+    flags = opened.verify().flags
+    if json:
+        print_json({"series": opened.name, "checkpoints": len(opened), "flags": [asdict(flag) for flag in flags]})
+    else:
+        for flag in flags:
+            print(flag.sentence)
+        print(f"{len(opened)} checkpoints, {len(flags)} flagged.")
+    if flags:
+        raise SystemExit(1)
+
+
+@app.command
+def plan(
+    series: str,
+    /,
+    *,
+    probes: Path,
+    num_chains: int | None = None,
+    num_draws: int | None = None,
+    batch_size: int | None = None,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Say what an examination would cost: units, time and bytes.
+
+    Parameters
+    ----------
+    series
+        As for examine.
+    probes
+        Folder of the library.
+    """
+    from zeeman import examination as room
+    from zeeman.probes import Library
+    from zeeman.subjects import Series
+
+    settings = room.settings_from({"num_chains": num_chains, "num_draws": num_draws, "batch_size": batch_size})
+    subject = room.Subject(Series.from_spec(series), Library.from_folder(probes))
+    subject.check()
+    cost = room.plan(subject, settings, num_workers=count_workers(workers))
+    if json:
+        print_json(cost.as_dict())
+    else:
+        print(f"{cost.units} units: {cost.gradient_steps} gradient steps and {cost.forward_rows} rows forward.")
+        print(
+            f"About {clock(cost.seconds)} on {count_workers(workers)} workers, and {cost.bytes / 1e6:.0f} MB at most."
+        )
