@@ -69,7 +69,7 @@ def test_union_covers_every_need_once(needs: list[tuple[int, list[str]]]) -> Non
 @pytest.mark.parametrize(
     ("field", "value"),
     [(f, v) for f in ("lr", "n_beta", "localization") for v in (-1.0, float("nan"), float("inf"))]
-    + [("lr", 0.0), ("n_beta", 0.0), ("num_chains", 1), ("num_draws", 0), ("batch_size", 0), ("method", "hmc")],
+    + [("lr", 0.0), ("n_beta", 0.0), ("num_chains", 1), ("num_draws", 0), ("batch_size", 0), ("method", "nuts")],
 )
 def test_senseless_settings_are_refused_in_one_sentence(field: str, value: object) -> None:
     with pytest.raises(ZeemanError, match=field) as caught:

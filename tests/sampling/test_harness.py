@@ -1,0 +1,84 @@
+"""Every sampler on every target: moments within four of its own standard errors of what its equation predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sampling.harness import TARGETS, Gaussian, Run, Target, sample
+from zeeman.sampling import BAOAB, HMC, MALA, SGLD, AnySampler, PreconditionedSGLD, RMSPropSGLD, Schedule
+
+
+@dataclass(frozen=True)
+class Case:
+    sampler: AnySampler
+    schedule: Schedule
+    copies: int = 100
+
+
+def long(sampler: AnySampler, burn: int = 400, draws: int = 4000, copies: int = 100) -> Case:
+    return Case(sampler, Schedule(draws, burn), copies)
+
+
+def cases(sgld: float, metric: float, baoab: float) -> dict[str, Case]:
+    """Step sizes at which the slowest direction mixes and the stiffest is stable."""
+    return {
+        "sgld": long(SGLD(sgld)),
+        "rmsprop_sgld": long(RMSPropSGLD(metric, 0.995), burn=1200),
+        "preconditioned_sgld": long(PreconditionedSGLD(metric, 400)),
+        "baoab": long(BAOAB(baoab), draws=2000),
+        "mala": long(MALA(sgld, 400), copies=20),
+        "hmc": long(HMC(sgld, 150), burn=150, draws=500, copies=50),
+    }
+
+
+TABLE = {
+    "spread": cases(1e-3, 2e-4, 1e-3),
+    "turned": cases(2e-3, 4e-4, 2e-3),
+    "quartic": cases(4e-3, 5e-4, 1e-2),
+    "crossing": cases(2e-3, 3e-4, 2e-3),
+}
+
+
+def predicted_bias(target: Target, sampler: AnySampler, run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Change of the moments by the step size, and how far the prediction may be off."""
+    if not isinstance(sampler, SGLD | RMSPropSGLD | PreconditionedSGLD):
+        return np.zeros(1 + target.dimension), np.zeros(1 + target.dimension)
+    sizes = sampler.step_sizes(run.blocks[-1].state.sampler, 10**9)
+    each = np.full(target.dimension, sizes) if isinstance(sizes, float) else sizes[0].double().mean(1).numpy()
+    bias, truth = target.bias(each), target.moments()
+    slack = np.zeros_like(bias) if isinstance(target, Gaussian) else 2 * bias**2 / truth  # the next order
+    if isinstance(sampler, RMSPropSGLD):
+        # Its metric wanders with the position, by some per cent at α = .995, and the divergence is left out.
+        slack = slack + 0.03 * truth
+    return bias, slack
+
+
+@pytest.mark.parametrize("method", TABLE["spread"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_moments_are_those_of_the_target_within_their_errors(name: str, method: str) -> None:
+    target, case = TARGETS[name], TABLE[name][method]
+    run = sample(target, case.sampler, case.schedule, case.copies)
+    bias, slack = predicted_bias(target, case.sampler, run)
+    gap = run.mean - target.moments() - bias
+    print(
+        f"\n| {name} | {method} | {target.moments()[0]:.4f} | {bias[0]:+.4f} | {run.mean[0]:.4f} | {run.error[0]:.4f}"
+        f" | {gap[0] / run.error[0]:+.1f} | {abs(gap / run.error).max():.1f} | {run.effective.min():.0f} |"
+    )
+    assert run.effective.min() > 20
+    assert (abs(gap) < 4 * run.error + slack).all()
+
+
+@pytest.mark.parametrize("method", ["baoab", "mala", "hmc"])
+@pytest.mark.parametrize("name", ["spread", "turned"])
+def test_exact_samplers_have_gaussian_moments_within_a_per_cent(name: str, method: str) -> None:
+    target, case = TARGETS[name], TABLE[name][method]
+    run = sample(target, case.sampler, case.schedule, 400, seed=1)
+    ratio = run.moments / target.moments()
+    variance = ratio[:, 1:].mean(1)
+    print(f"\n| {name} | {method} | {ratio[:, 0].mean():.4f} | {variance.mean():.4f} |")
+    assert ratio[:, 0].mean() == pytest.approx(1, abs=0.01)
+    assert variance.mean() == pytest.approx(1, abs=0.01)
