@@ -19,8 +19,8 @@ class Case:
     copies: int = 100
 
 
-def long(sampler: AnySampler, burn: int = 400, draws: int = 4000, copies: int = 100) -> Case:
-    return Case(sampler, Schedule(draws, burn), copies)
+def long(sampler: AnySampler, burn: int = 400, draws: int = 500, every: int = 5, copies: int = 60) -> Case:
+    return Case(sampler, Schedule(draws, burn, every), copies)
 
 
 def cases(sgld: float, metric: float, baoab: float) -> dict[str, Case]:
@@ -29,9 +29,9 @@ def cases(sgld: float, metric: float, baoab: float) -> dict[str, Case]:
         "sgld": long(SGLD(sgld)),
         "rmsprop_sgld": long(RMSPropSGLD(metric, 0.995), burn=1200),
         "preconditioned_sgld": long(PreconditionedSGLD(metric, 400)),
-        "baoab": long(BAOAB(baoab), draws=2000),
+        "baoab": long(BAOAB(baoab, friction=0.3), every=3),
         "mala": long(MALA(sgld, 400), copies=20),
-        "hmc": long(HMC(sgld, 150), burn=150, draws=500, copies=50),
+        "hmc": long(HMC(sgld, 150, num_leapfrog=12), burn=150, every=1, draws=400, copies=20),
     }
 
 
@@ -66,19 +66,18 @@ def test_moments_are_those_of_the_target_within_their_errors(name: str, method: 
     gap = run.mean - target.moments() - bias
     print(
         f"\n| {name} | {method} | {target.moments()[0]:.4f} | {bias[0]:+.4f} | {run.mean[0]:.4f} | {run.error[0]:.4f}"
-        f" | {gap[0] / run.error[0]:+.1f} | {abs(gap / run.error).max():.1f} | {run.effective.min():.0f} |"
+        f" | {gap[0] / run.error[0]:+.1f} | {abs(gap / run.error).max():.1f} | {run.effective[0]:.0f} |"
     )
-    assert run.effective.min() > 20
+    assert run.effective[0] > 30
     assert (abs(gap) < 4 * run.error + slack).all()
 
 
 @pytest.mark.parametrize("method", ["baoab", "mala", "hmc"])
-@pytest.mark.parametrize("name", ["spread", "turned"])
-def test_exact_samplers_have_gaussian_moments_within_a_per_cent(name: str, method: str) -> None:
-    target, case = TARGETS[name], TABLE[name][method]
-    run = sample(target, case.sampler, case.schedule, 400, seed=1)
+def test_exact_samplers_have_gaussian_moments_within_a_per_cent(method: str) -> None:
+    target, case = TARGETS["spread"], TABLE["spread"][method]
+    run = sample(target, case.sampler, case.schedule, 150, seed=1)
     ratio = run.moments / target.moments()
-    variance = ratio[:, 1:].mean(1)
-    print(f"\n| {name} | {method} | {ratio[:, 0].mean():.4f} | {variance.mean():.4f} |")
-    assert ratio[:, 0].mean() == pytest.approx(1, abs=0.01)
-    assert variance.mean() == pytest.approx(1, abs=0.01)
+    energy, variance = ratio[:, 0].mean(), ratio[:, 1:].mean()
+    print(f"\n| {method} | {energy:.4f} ± {run.error[0] / target.moments()[0]:.4f} | {variance:.4f} |")
+    assert energy == pytest.approx(1, abs=0.01)
+    assert variance == pytest.approx(1, abs=0.01)

@@ -102,8 +102,9 @@ class SamplerSettings:
 
     @property
     def gradients_a_step(self) -> int:
-        """Gradients that one step of a loaded chain costs."""
-        return int(getattr(self.sampler, "num_leapfrog", 1))
+        """Gradients that one step of a loaded chain costs on average."""
+        sampler = self.sampler
+        return (sampler.num_leapfrog + 1) // 2 if isinstance(sampler, HMC) else 1
 
 
 @dataclass(frozen=True)

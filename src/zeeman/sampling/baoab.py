@@ -24,16 +24,17 @@ class BAOAB:
     error is of order ε, and of order ε² at high friction (c → 0).
 
     ε means the same here as in SGLD: both have the same limit of stability, and one step without momentum moves alike.
-    A noisy minibatch heats the chain all the same: a gradient noise of variance s² in ∇U adds about ε s²/2ζh to the
-    temperature at low friction, against ε s²/4 for SGLD, which relaxes slower by the same factor.
+    Overdamped directions relax at the rate εa/ζh a step, against SGLD's εa/2. A noisy minibatch heats the chain all
+    the same: a gradient noise of variance s² in ∇U adds about ε s²/2ζh to the temperature at low friction, against
+    SGLD's ε s²/4, so what low friction gains in speed it loses in heat. It pays on the full batch.
 
     Parameters
     ----------
     lr : float
         ε = h².
     friction : float
-        ζh, the friction a step: a momentum keeps e^{−ζh} of itself. Relaxation in the softest direction, of curvature
-        a, is fastest at 2√(εa).
+        ζh, the friction a step: a momentum keeps e^{−ζh} of itself. On the full batch relaxation in the softest
+        direction, of curvature a, is fastest at 2√(εa).
 
     Raises
     ------
@@ -52,7 +53,7 @@ class BAOAB:
     """
 
     lr: float
-    friction: float = 0.1
+    friction: float = 1.0
     needs_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

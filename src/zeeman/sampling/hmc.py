@@ -14,17 +14,15 @@ from zeeman.sampling.posterior import check_number
 from zeeman.sampling.samplers import Position, Vectors
 from zeeman.sampling.sgld import langevin_drift
 
-JITTER = 0.2
-
 
 @dataclass(frozen=True)
 class HMC:
     """Fresh momenta p ~ N(0, 1), a trajectory of leapfrog steps, and acceptance with probability min(1, e^{−ΔH}).
 
-    p ← p − (h/2)∇U(w); w ← w + h p; p ← p − (h/2)∇U(w), ``num_leapfrog`` times, with H = U + p²/2 (Duane et al. 1987;
-    Neal, arXiv 1206.1901). h = √ε, so that ε means the same as in SGLD: one leapfrog step is MALA. Each trajectory
-    scales h by a number between 0.8 and 1.2, or a direction whose period divides its length would never mix. In the
-    burn-in h adapts to the target acceptance (`adapt`).
+    p ← p − (h/2)∇U(w); w ← w + h p; p ← p − (h/2)∇U(w), 1 to ``num_leapfrog`` times, with H = U + p²/2 (Duane et al.
+    1987; Neal, arXiv 1206.1901). h = √ε, so that ε means the same as in SGLD: one leapfrog step is MALA. Each
+    trajectory draws its number of steps, since with a fixed one the directions of which it spans half a period or a
+    whole one would not mix. In the burn-in h adapts to the target acceptance (`adapt`).
 
     The energies are exact up to the precision of the model: losses of rows in float32 leave ΔU uncertain by about
     10⁻⁷ nβ L, and weights do not move by less than 6·10⁻⁸ of themselves. Where either matters, sample in float64.
@@ -36,7 +34,7 @@ class HMC:
     freeze_after : int
         Steps during which h adapts: the length of the burn-in. 0 keeps ε as given.
     num_leapfrog : int
-        Gradients a trajectory, which is one step of the chain.
+        Most gradients that a trajectory costs, which is one step of the chain; half as many on average.
     target : float
         Acceptance to adapt to.
 
@@ -53,7 +51,7 @@ class HMC:
     >>> flat = Position(0.0, [zero], torch.zeros(1).numpy())
     >>> sampler = HMC(lr=0.01, num_leapfrog=3)
     >>> _ = sampler.move(
-    ...     [w], [zero], flat, lambda: flat, [torch.ones(1)], (0.9, 0.5), sampler.init([w]), 1.0, 0.0, step=0
+    ...     [w], [zero], flat, lambda: flat, [torch.ones(1)], (0.9, 0.99), sampler.init([w]), 1.0, 0.0, step=0
     ... )
     >>> round(w.item(), 6)
     0.3
@@ -61,7 +59,7 @@ class HMC:
 
     lr: float
     freeze_after: int = 0
-    num_leapfrog: int = 10
+    num_leapfrog: int = 20
     target: float = 0.8
     needs_gradient: ClassVar[bool] = True
     metropolis: ClassVar[bool] = True
@@ -91,8 +89,8 @@ class HMC:
         """Run a trajectory and accept or refuse its end."""
         start, there = [w.clone() for w in weights], here
         momentum = [xi.clone() for xi in noise]
-        h = current_step(state, step < self.freeze_after) * (1 + JITTER * (2 * uniform[1] - 1))
-        for _ in range(self.num_leapfrog):
+        h = current_step(state, step < self.freeze_after)
+        for _ in range(1 + int(uniform[1] * self.num_leapfrog)):
             kick = langevin_drift(weights, center, there.gradient, n_beta, localization)
             torch._foreach_add_(momentum, kick, alpha=-h / 2)
             torch._foreach_add_(weights, momentum, alpha=h)
