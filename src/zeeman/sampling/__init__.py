@@ -8,6 +8,11 @@ from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
 from zeeman.sampling.health import Health as Health
 from zeeman.sampling.health import judge as judge
+from zeeman.sampling.heating import Estimate as Estimate
+from zeeman.sampling.heating import extrapolate as extrapolate
+from zeeman.sampling.heating import force_excess as force_excess
+from zeeman.sampling.heating import quadratic_energy as quadratic_energy
+from zeeman.sampling.heating import virial_excess as virial_excess
 from zeeman.sampling.hmc import HMC as HMC
 from zeeman.sampling.mala import MALA as MALA
 from zeeman.sampling.noise import Noise as Noise
