@@ -242,13 +242,7 @@ def run_chain(
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
     beside = {name: [v.clone() for v in vectors] for name, vectors in state.sampler.items()}
-    noise = Noise(seed, chain)
-    mover: _Free | _Corrected
-    if isinstance(sampler, MetropolisSampler):
-        assert reference is not None
-        mover = _Corrected(walk, sampler, reference, noise, beside)
-    else:
-        mover = _Free(walk, sampler, reference, noise, beside, seed, chain)
+    mover = _mover(walk, sampler, reference, beside, seed, chain)
     for first in range(state.step, schedule.num_steps, block_steps):
         steps = range(first, min(first + block_steps, schedule.num_steps))
         rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
@@ -348,6 +342,16 @@ class _Corrected:
         """Share accepted since it was last asked for."""
         share, self.accepted = self.accepted / num_steps, 0
         return math.nan if self.walk.lost else share
+
+
+def _mover(
+    walk: _Walk, sampler: AnySampler, reference: _Reference | None, beside: dict[str, Vectors], seed: int, chain: int
+) -> _Free | _Corrected:
+    noise = Noise(seed, chain)
+    if isinstance(sampler, MetropolisSampler):
+        assert reference is not None
+        return _Corrected(walk, sampler, reference, noise, beside)
+    return _Free(walk, sampler, reference, noise, beside, seed, chain)
 
 
 def _uniform(noise: Noise, step: int) -> tuple[float, float]:
