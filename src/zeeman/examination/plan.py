@@ -56,7 +56,7 @@ def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -
     Plan
     """
     units = planned_units(subject, settings, DEVICES)
-    steps = sum(u.schedule.num_steps for u in units if u.kind == "loaded")
+    steps = settings.gradients_a_step * sum(u.schedule.num_steps for u in units if u.kind == "loaded")
     rows = sum(_forward_rows(subject, u) for u in units)
     step_seconds, row_seconds = _measure(subject, settings)
     seconds = (steps * step_seconds + rows * row_seconds) / num_workers

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise, minibatch
 from zeeman.sampling.posterior import LocalPosterior, masked, walker
-from zeeman.sampling.samplers import Sampler, Vectors
+from zeeman.sampling.samplers import AnySampler, MetropolisSampler, Overdamped, Position, Sampler, Vectors
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ class Block:
         Loss minus reference loss of each scored token.
     state : ChainState
         Where the chain stands after the block.
+    heat : float
+        (1/8) Σ ε_i ∇U_i nβ ∇L_i at the last step of the block, for samplers of the SGLD family: by how much step size
+        and minibatch raise nβ ΔL (`heating.force_excess`). NaN for others.
+    acceptance : float
+        Share of proposals accepted in the block; NaN for samplers without Metropolis correction.
     """
 
     first_step: int
@@ -99,6 +104,8 @@ class Block:
     virial: float
     observed: Mapping[str, NDArray[np.float32]]
     state: ChainState
+    heat: float = math.nan
+    acceptance: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +170,15 @@ class _Walk:
             total, count = total + float((gap * force).sum()), count + gap.numel()
         return total / count
 
+    def heat(self, sizes: Vectors | float, gradient: Vectors) -> float:
+        """(1/8) Σ ε_i ∇U_i nβ ∇L_i."""
+        total, n_beta = 0.0, self.posterior.n_beta
+        steps: list[torch.Tensor | float] = [sizes] * len(gradient) if isinstance(sizes, float) else list(sizes)
+        for w, middle, g, size in zip(self.weights, self.center, gradient, steps, strict=True):
+            force = (w - middle) * self.posterior.localization + g * n_beta
+            total += float((force * g * size).sum()) * n_beta / 8
+        return total
+
     def distance(self) -> float:
         gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
         return math.sqrt(sum(float(g) ** 2 for g in gaps))
@@ -178,7 +194,7 @@ def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> t
 
 def run_chain(
     posterior: LocalPosterior,
-    sampler: Sampler,
+    sampler: AnySampler,
     schedule: Schedule,
     *,
     seed: int,
@@ -196,7 +212,7 @@ def run_chain(
     Parameters
     ----------
     posterior : LocalPosterior
-    sampler : Sampler
+    sampler : Sampler or MetropolisSampler
     schedule : Schedule
     seed, chain : int
         All randomness is a function of these, the step and the parameter's name.
@@ -211,7 +227,13 @@ def run_chain(
     ------
     Block
         The blocks that are still to come.
+
+    Raises
+    ------
+    ZeemanError
+        Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
+    _check_fit(posterior, sampler, schedule)
     watched = observables or {}
     walk = _Walk(posterior)
     with torch.no_grad():
@@ -220,28 +242,138 @@ def run_chain(
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
     beside = {name: [v.clone() for v in vectors] for name, vectors in state.sampler.items()}
-    noise = Noise(seed, chain)
+    mover = _mover(walk, sampler, reference, beside, seed, chain)
     for first in range(state.step, schedule.num_steps, block_steps):
         steps = range(first, min(first + block_steps, schedule.num_steps))
         rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
-        virial = math.nan
+        virial = heat = math.nan
         for step in steps:
             gradient: Vectors = []
             if reference is None:
-                _move(walk, sampler, gradient, noise, beside, step)
+                mover.move(gradient, step)
             elif not walk.lost:
-                gradient = _read(walk, reference, rows[step - first], seed, chain, step)
+                gradient = mover.read(rows[step - first], step)
             if gradient and step == steps[-1]:
                 virial = walk.virial(gradient)
+                if isinstance(sampler, Overdamped):
+                    heat = walk.heat(sampler.step_sizes(beside, step), gradient)
             if schedule.is_draw(step):
                 with torch.no_grad():
                     for name, item in watched.items():
                         seen[name].append(_difference(walk, item, expected[name]))
             if reference is not None and not walk.lost:
-                _move(walk, sampler, gradient, noise, beside, step)
+                mover.move(gradient, step)
         after = _snapshot(walk, beside, steps.stop)
-        yield Block(first, rows, walk.distance(), virial, _stacked(seen, expected), after)
+        yield Block(
+            first, rows, walk.distance(), virial, _stacked(seen, expected), after, heat, mover.acceptance(len(steps))
+        )
+
+
+def _check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+    adapts = getattr(sampler, "freeze_after", 0)
+    if adapts > schedule.num_burnin_steps:
+        raise ZeemanError(
+            f"{type(sampler).__name__} adapts for {adapts} steps, and draws begin after "
+            f"{schedule.num_burnin_steps}; set num_burnin_steps to {adapts} or more."
+        )
+    if isinstance(sampler, MetropolisSampler) and posterior.batch_size not in (None, posterior.num_rows):
+        raise ZeemanError(
+            f"{type(sampler).__name__} compares energies of all {posterior.num_rows} rows of the data, got a batch_size"
+            f" of {posterior.batch_size}; set batch_size to {posterior.num_rows}, or choose another method."
+        )
+
+
+@dataclass
+class _Free:
+    """Moves a chain by whatever the sampler says."""
+
+    walk: _Walk
+    sampler: Sampler
+    reference: _Reference | None
+    noise: Noise
+    beside: dict[str, Vectors]
+    seed: int
+    chain: int
+
+    def read(self, out: NDArray[np.float32], step: int) -> Vectors:
+        assert self.reference is not None
+        return _read(self.walk, self.reference, out, self.seed, self.chain, step)
+
+    def move(self, gradient: Vectors, step: int) -> None:
+        _move(self.walk, self.sampler, gradient, self.noise, self.beside, step)
+
+    def acceptance(self, num_steps: int) -> float:
+        return math.nan
+
+
+@dataclass
+class _Corrected:
+    """Moves a chain with Metropolis correction; what was read at the present weights is not read again."""
+
+    walk: _Walk
+    sampler: MetropolisSampler
+    reference: _Reference
+    noise: Noise
+    beside: dict[str, Vectors]
+    here: Position | None = None
+    accepted: int = 0
+
+    def read(self, out: NDArray[np.float32], step: int) -> Vectors:
+        self.here = self.here or _look(self.walk, self.reference)
+        if not self.here.gradient:
+            self.walk.lose()
+            return []
+        out[:] = self.here.rows
+        return self.here.gradient
+
+    def move(self, gradient: Vectors, step: int) -> None:
+        walk, here, posterior = self.walk, self.here, self.walk.posterior
+        assert here is not None
+        xi, uniform = walk.noise(self.noise, step), _uniform(self.noise, step)
+        with torch.no_grad():
+            self.here = self.sampler.move(
+                walk.weights, walk.center, here, lambda: _look(walk, self.reference), xi, uniform, self.beside,
+                posterior.n_beta, posterior.localization, step,
+            )  # fmt: skip
+        self.accepted += self.here is not here
+
+    def acceptance(self, num_steps: int) -> float:
+        """Share accepted since it was last asked for."""
+        share, self.accepted = self.accepted / num_steps, 0
+        return math.nan if self.walk.lost else share
+
+
+def _mover(
+    walk: _Walk, sampler: AnySampler, reference: _Reference | None, beside: dict[str, Vectors], seed: int, chain: int
+) -> _Free | _Corrected:
+    noise = Noise(seed, chain)
+    if isinstance(sampler, MetropolisSampler):
+        assert reference is not None
+        return _Corrected(walk, sampler, reference, noise, beside)
+    return _Free(walk, sampler, reference, noise, beside, seed, chain)
+
+
+def _uniform(noise: Noise, step: int) -> tuple[float, float]:
+    """Two numbers uniform in (0, 1): the normal law's distribution function of two normal numbers."""
+    first, second = noise.normal(step, [("acceptance of a proposal", 0, 2)])[0].tolist()
+    return math.erfc(-first / math.sqrt(2)) / 2, math.erfc(-second / math.sqrt(2)) / 2
+
+
+def _look(walk: _Walk, reference: _Reference) -> Position:
+    """Read all rows at the weights as they are."""
+    posterior = walk.posterior
+    with torch.enable_grad():
+        rows = walk.rows(posterior.rows(slice(None)))[0] / reference.unit
+        loss = rows.mean()
+    change = rows.detach().double() - reference.rows
+    energy = posterior.n_beta * float(change.mean())
+    for w, middle in zip(walk.weights, walk.center, strict=True):
+        energy += posterior.localization / 2 * float((w - middle).double().square().sum())
+    finite = math.isfinite(energy)
+    return Position(
+        energy if finite else math.inf, walk.gradient(loss) if finite else [], change.to(torch.float32).numpy()
+    )
 
 
 def _snapshot(walk: _Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:

@@ -54,6 +54,10 @@ class SGLD:
         """Nothing is kept beside the weights."""
         return {}
 
+    def step_sizes(self, state: dict[str, Vectors], step: int) -> float:
+        """Give ε, the same for every weight."""
+        return self.lr
+
     def update(
         self,
         weights: Vectors,
@@ -74,7 +78,7 @@ class SGLD:
 
 
 def langevin_drift(
-    weights: Vectors, center: Vectors, gradient: Vectors, n_beta: float, localization: float, weight_decay: float
+    weights: Vectors, center: Vectors, gradient: Vectors, n_beta: float, localization: float, weight_decay: float = 0.0
 ) -> Vectors:
     """Gradient of the negative log posterior, nβ ∇L + γ(w − w*) + κ w."""
     drift = torch._foreach_mul(gradient, n_beta)
