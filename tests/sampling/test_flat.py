@@ -15,6 +15,7 @@ from torch import nn
 from nets import by_position, cross_entropy, masked, network, regression, seeded, squared
 from tiny import make_tiny
 from zeeman.sampling import LocalPosterior, Noise, language_model_loss
+from zeeman.sampling import flat as flat_module
 from zeeman.sampling.chain_noise import ChainNoise, Minibatches
 from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.noise import minibatch
@@ -116,7 +117,7 @@ def test_potentials_have_their_closed_form() -> None:
     x, y, _ = points.T
     torch.testing.assert_close(energy(points), x**2 * y**4)
     expected = torch.stack([2 * x * y**4, 4 * x**2 * y**3, 0 * x], 1)
-    for _ in range(4):  # the third time on goes through the traced operations
+    for _ in range(2):
         torch.testing.assert_close(energy.gradient(points)[1], expected)
 
 
@@ -138,8 +139,14 @@ def test_tied_weights_move_together() -> None:
     torch.testing.assert_close(energy.gradient(points)[1][0], truth(posterior, points[0], energy)[1])
 
 
-def test_minibatches_and_tracing_change_nothing() -> None:
-    posterior = regression(loss=masked)
+TOKENS = torch.randint(0, 16, (11, 12), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "posterior", [regression(loss=masked), LocalPosterior(make_tiny(), TOKENS, language_model_loss, component="l0h0")]
+)
+def test_minibatches_and_tracing_change_nothing(posterior: LocalPosterior, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flat_module, "_TRACED_FROM", 3)
     energy, points = FlatEnergy(posterior), near(FlatEnergy(posterior), 6)
     index = torch.randint(0, 11, (6, 4), generator=torch.Generator().manual_seed(0))
     whole = energy.rows(points)
@@ -148,6 +155,8 @@ def test_minibatches_and_tracing_change_nothing() -> None:
     for rows, gradient in found[1:]:
         assert torch.equal(rows, found[0][0])
         assert torch.equal(gradient, found[0][1])
+    other = energy.gradient(points + 0.1, index)
+    torch.testing.assert_close(other[0], energy.rows(points + 0.1, index))
 
 
 def test_many_points_go_in_parts() -> None:

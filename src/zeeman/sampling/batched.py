@@ -20,6 +20,8 @@ _ELEMENTWISE = (SGLD, RMSPropSGLD)
 """Samplers whose every operation acts on each weight alone, so that a leading axis of chains changes nothing."""
 _WEIGHTS_AT_ONCE, _FEWEST_CHAINS = 2**17, 16
 """Chains go on together by as many as have so many weights in all, so that what a step touches stays in the cache."""
+_MOST_WORK = 2**21
+"""Parameters times positions in a minibatch up to which a step costs more in calls than in arithmetic (ADR 6)."""
 _STEPS_AHEAD = 256
 """Steps for which noise and minibatches are made at once, at most."""
 
@@ -89,6 +91,43 @@ def run_chains(
     for first in range(states[0].step if states else 0, schedule.num_steps, block_steps):
         steps = range(first, min(first + block_steps, schedule.num_steps))
         yield [block for some in walks for block in some.block(steps, schedule)]
+
+
+def work_of_step(posterior: LocalPosterior) -> int:
+    """Parameters of the model times the positions (tokens, or samples) of a minibatch.
+
+    A sixth of the floating-point operations of a step, about.
+
+    Examples
+    --------
+    >>> work_of_step(LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3)))
+    3
+    """
+    data = posterior.data[0] if isinstance(posterior.data, tuple) else posterior.data
+    positions = 1 if data.is_floating_point() else math.prod(data.shape[1:])
+    rows = posterior.batch_size or posterior.num_rows
+    return sum(p.numel() for p in posterior.model.parameters()) * positions * rows
+
+
+def better_together(posterior: LocalPosterior, sampler: Sampler) -> bool:
+    """Say whether chains are to run together rather than one by one: a function of model, batch and sampler alone.
+
+    True for a sampler that acts on each weight alone, a model that can be batched, and a step with so little arithmetic
+    that the calls cost more (`work_of_step` up to 2²¹). The rule comes from measurement, but none is made here: the
+    choice shows in the last bits of what is stored, and they are to be the same on every run.
+
+    Parameters
+    ----------
+    posterior : LocalPosterior
+    sampler : Sampler
+
+    Examples
+    --------
+    >>> better_together(LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3)), SGLD(1e-3))
+    True
+    """
+    small = isinstance(sampler, _ELEMENTWISE) and work_of_step(posterior) <= _MOST_WORK
+    return small and FlatEnergy(posterior).way == "vmap"
 
 
 class _Walks:
