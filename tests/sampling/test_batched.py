@@ -10,10 +10,25 @@ import torch
 from torch import nn
 
 from nets import WATCHED, by_position, masked, network, regression, seeded, squared
+from tiny import make_tiny
+from zeeman.demo.model import AttentionOnlyTransformer
 from zeeman.errors import ZeemanError
-from zeeman.sampling import SGLD, Block, LocalPosterior, Observable, RMSPropSGLD, Sampler, Schedule, Unloaded, run_chain
+from zeeman.sampling import (
+    SGLD,
+    Block,
+    LocalPosterior,
+    Observable,
+    RMSPropSGLD,
+    Sampler,
+    Schedule,
+    Unloaded,
+    better_together,
+    language_model_loss,
+    run_chain,
+    run_chains,
+    work_of_step,
+)
 from zeeman.sampling import batched as batched_module
-from zeeman.sampling.batched import run_chains
 
 SCHEDULE = Schedule(num_draws=5, num_burnin_steps=4, num_steps_bw_draws=3)
 SAMPLERS = [SGLD(1e-3, weight_decay=0.3), RMSPropSGLD(1e-4), RMSPropSGLD(1e-4, devinterp=True)]
@@ -142,10 +157,22 @@ def test_a_step_size_that_blows_up_loses_the_chain_where_it_does_alone() -> None
 
 
 def test_what_can_not_run_together_is_refused() -> None:
-    with pytest.raises(ZeemanError, match="acts on each weight alone"):
+    with pytest.raises(ZeemanError, match="moves each weight alone"):
         together(regression(), Unloaded())
     first = together(regression(), SGLD(1e-3))
     with pytest.raises(ZeemanError, match="all at one step"):
         together(regression(), SGLD(1e-3), states=[first[0][0].state, first[1][1].state, first[0][2].state])
     with pytest.raises(ZeemanError, match="one or more chains"):
         together(regression(), SGLD(1e-3), chains=[])
+
+
+def test_the_rule_takes_small_models_that_can_be_batched_and_no_others() -> None:
+    assert better_together(regression(), RMSPropSGLD(1e-4))
+    assert not better_together(regression(), Unloaded())
+    tokens = torch.zeros(64, 64, dtype=torch.int64)
+    demo = LocalPosterior(AttentionOnlyTransformer(), tokens, language_model_loss, batch_size=32)
+    assert work_of_step(demo) == sum(p.numel() for p in demo.model.parameters()) * 32 * 64
+    assert not better_together(demo, SGLD(1e-4))
+    assert better_together(LocalPosterior(make_tiny(), tokens[:, :12], language_model_loss, batch_size=32), SGLD(1e-4))
+    branching = LocalPosterior.potential(lambda w: w.sum() if w[0] > 0 else -w.sum(), torch.ones(2))
+    assert not better_together(branching, SGLD(1e-4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -12,12 +13,8 @@ from zeeman.sampling.chain_noise import ChainNoise, Minibatches
 from zeeman.sampling.driver import Block, ChainState, Observable, Schedule
 from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.posterior import LocalPosterior
-from zeeman.sampling.rmsprop_sgld import RMSPropSGLD
 from zeeman.sampling.samplers import Sampler, Vectors
-from zeeman.sampling.sgld import SGLD
 
-_ELEMENTWISE = (SGLD, RMSPropSGLD)
-"""Samplers whose every operation acts on each weight alone, so that a leading axis of chains changes nothing."""
 _WEIGHTS_AT_ONCE, _FEWEST_CHAINS = 2**17, 16
 """Chains go on together by as many as have so many weights in all, so that what a step touches stays in the cache."""
 _MOST_WORK = 2**21
@@ -46,7 +43,7 @@ def run_chains(
     ----------
     posterior : LocalPosterior
     sampler : Sampler
-        One that acts on each weight alone: `SGLD` or `RMSPropSGLD`.
+        One that moves by the gradient and acts on each weight alone, as every `Sampler` with an ``update`` does.
     schedule : Schedule
     seed : int
     chains : sequence of int
@@ -70,15 +67,17 @@ def run_chains(
 
     Examples
     --------
+    >>> from zeeman.sampling import SGLD
     >>> posterior = LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3), n_beta=10.0, localization=1.0)
     >>> blocks = list(run_chains(posterior, SGLD(1e-2), Schedule(4), seed=0, chains=range(5), block_steps=2))
     >>> len(blocks), len(blocks[0]), blocks[0][0].rows.shape
     (2, 5, (2, 1))
     """
-    if not isinstance(sampler, _ELEMENTWISE):
-        names = " or ".join(kind.__name__ for kind in _ELEMENTWISE)
-        raise ZeemanError(f"expected a sampler that acts on each weight alone to run chains together ({names}), "
-                          f"got {type(sampler).__name__}; run its chains one by one.")  # fmt: skip
+    if not _acts_on_each_weight(sampler):
+        raise ZeemanError(
+            "expected a sampler that moves each weight alone by its gradient, to run chains together, got "
+            f"{type(sampler).__name__}; run its chains one by one."
+        )
     if not chains or (states is not None and (len(states) != len(chains) or len({s.step for s in states}) != 1)):
         raise ZeemanError("expected one or more chains, with one state each, all at one step, or no states; "
                           "group the chains by where they stand.")  # fmt: skip
@@ -123,11 +122,16 @@ def better_together(posterior: LocalPosterior, sampler: Sampler) -> bool:
 
     Examples
     --------
+    >>> from zeeman.sampling import SGLD
     >>> better_together(LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3)), SGLD(1e-3))
     True
     """
-    small = isinstance(sampler, _ELEMENTWISE) and work_of_step(posterior) <= _MOST_WORK
+    small = _acts_on_each_weight(sampler) and work_of_step(posterior) <= _MOST_WORK
     return small and FlatEnergy(posterior).way == "vmap"
+
+
+def _acts_on_each_weight(sampler: Any) -> bool:
+    return isinstance(sampler, Sampler) and sampler.needs_gradient
 
 
 class _Walks:
