@@ -19,8 +19,6 @@ _WEIGHTS_AT_ONCE, _FEWEST_CHAINS = 2**17, 16
 """Chains go on together by as many as have so many weights in all, so that what a step touches stays in the cache."""
 _MOST_WORK = 2**21
 """Parameters times positions in a minibatch up to which a step costs more in calls than in arithmetic (ADR 6)."""
-_STEPS_AHEAD = 256
-"""Steps for which noise and minibatches are made at once, at most."""
 
 
 def run_chains(
@@ -168,14 +166,13 @@ class _Walks:
         rows = torch.empty(len(steps), len(self.points), self.posterior.batch_size or self.posterior.num_rows)
         seen: dict[str, list[torch.Tensor]] = {name: [] for name in self.observables}
         virial = torch.full((len(self.points),), math.nan)
-        ahead = min(self.noise.steps_ahead, _STEPS_AHEAD)
+        index = self.minibatches.rows(steps) if self.minibatches else None
         reference = self.energy.reference(self.dtype)
-        for start in range(steps.start, steps.stop, ahead):
-            some = range(start, min(start + ahead, steps.stop))
+        for start in range(steps.start, steps.stop, self.noise.steps_ahead):
+            some = range(start, min(start + self.noise.steps_ahead, steps.stop))
             xi = self.noise.normal(some).to(self.dtype)
-            index = self.minibatches.rows(some) if self.minibatches else None
             for i, step in enumerate(some):
-                mine = None if index is None else index[i]
+                mine = None if index is None else index[step - steps.start]
                 found, gradient = self.energy.gradient(self.points, mine)
                 self.lose(found)
                 torch.sub(found, reference if mine is None else reference[mine], out=rows[step - steps.start])

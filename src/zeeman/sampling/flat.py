@@ -262,8 +262,12 @@ def _parts(batch: Any) -> tuple[torch.Tensor, ...]:
     return batch if isinstance(batch, tuple) else (batch,)
 
 
-def _take(data: Any, index: Any) -> Any:
-    return tuple(part[index] for part in data) if isinstance(data, tuple) else data[index]
+def _take(data: Any, index: torch.Tensor | slice | int) -> Any:
+    if isinstance(data, tuple):
+        return tuple(_take(part, index) for part in data)
+    if isinstance(index, torch.Tensor):
+        return data.index_select(0, index.reshape(-1)).view(*index.shape, *data.shape[1:])
+    return data[index]
 
 
 def _pick(argument: Any, i: int) -> Any:
