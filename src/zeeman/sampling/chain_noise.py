@@ -11,7 +11,7 @@ from zeeman.sampling.noise import _box_muller, _hash, _philox, minibatch
 Words = NDArray[np.uint64]
 Box = tuple[slice, ...]
 
-_WORDS_AHEAD = 2**16
+_WORDS_AHEAD = 2**18
 """64-bit words made ahead: enough to pay for numpy's calls, few enough to stay in the cache."""
 _WORDS_AT_ONCE = 2**14
 """Words that become normals at once."""
@@ -54,7 +54,8 @@ class ChainNoise:
         ]
         self._take = torch.from_numpy(np.concatenate(take))
         self._in_order = bool((self._take == torch.arange(len(self._take))).all())
-        self._generators = [_philox(seed, chain, (0, 0, 0, 0)) for chain in chains]
+        generators = [_philox(seed, chain, (0, 0, 0, 0)) for chain in chains]
+        self._generators = [(generator, generator.state) for generator in generators]  # at rest, with an empty buffer
         self.steps_ahead = max(1, _WORDS_AHEAD // int(self._edges[-1] * len(chains)))
 
     def normal(self, steps: range) -> torch.Tensor:
@@ -95,11 +96,11 @@ class ChainNoise:
     def _one_by_one(self, steps: range, piece: _Piece, words: Words) -> None:
         """Make the words of a long piece, with numpy's generator for each chain and step."""
         first, count = int(piece.blocks[0]), 4 * int(piece.blocks[-1] - piece.blocks[0] + 1)
-        for c, generator in enumerate(self._generators):
-            state = generator.state
+        for c, (generator, state) in enumerate(self._generators):
+            counter = state["state"]["counter"]
+            counter[:] = (first, 0, piece.stream, 0)
             for s, step in enumerate(steps):
-                state["state"]["counter"][:] = (first, step, piece.stream, 0)
-                state["buffer_pos"] = 4
+                counter[1] = step
                 generator.state = state
                 words[s, c] = generator.random_raw(count)[piece.stretch]
 
