@@ -1,11 +1,15 @@
 """The instrument: local posteriors, samplers, the one driver, and the health of chains."""
 
 from zeeman.sampling.baoab import BAOAB as BAOAB
+from zeeman.sampling.batched import better_together as better_together
+from zeeman.sampling.batched import run_chains as run_chains
+from zeeman.sampling.batched import work_of_step as work_of_step
 from zeeman.sampling.driver import Block as Block
 from zeeman.sampling.driver import ChainState as ChainState
 from zeeman.sampling.driver import Observable as Observable
 from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
+from zeeman.sampling.flat import FlatEnergy as FlatEnergy
 from zeeman.sampling.health import Health as Health
 from zeeman.sampling.health import judge as judge
 from zeeman.sampling.heating import Estimate as Estimate
