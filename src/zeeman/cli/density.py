@@ -15,8 +15,8 @@ def density(
     *,
     domain: float | None = None,
     localization: float = 0.0,
-    num_walkers: int = 128,
-    num_draws: int = 1750,
+    num_walkers: int | None = None,
+    num_draws: int | None = None,
     seed: int = 0,
     json: Json = False,
 ) -> None:
@@ -32,7 +32,7 @@ def density(
     localization
         Precision γ of a Gaussian around the origin, instead of a box or within it.
     num_walkers
-        Independent walkers on the ladder.
+        Independent walkers on the ladder; chosen by the number of variables, as the next.
     num_draws
         Draws of each walker.
     """
@@ -53,7 +53,7 @@ def density(
                 torch.zeros(len(parsed.variables)),
                 domain=1.0 if domain is None and localization == 0 else domain,
                 localization=localization,
-                ladder=Ladder(num_walkers=num_walkers, num_draws=num_draws, seed=seed),
+                ladder=Ladder.fitting(len(parsed.variables), num_walkers=num_walkers, num_draws=num_draws, seed=seed),
                 on_progress=show.steps,
             )
     finally:
