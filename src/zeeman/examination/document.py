@@ -253,7 +253,7 @@ def _traces(examination: Examination) -> dict[tuple[int, str, str], list[list[fl
     """Energy nβ ΔL of each chain of all weights, every step from the start."""
     found: dict[tuple[int, str, str], list[list[float]]] = {}
     for unit in sorted(examination.draws.units.values(), key=lambda u: u.chain):
-        if unit.kind == "loaded" and unit.component == "full":
+        if unit.kind == "loaded" and unit.component == "full" and unit.settings == examination.settings:
             found.setdefault((unit.step, unit.component, unit.kind), []).append(_trace(examination, unit))
     return found
 

@@ -13,6 +13,9 @@ from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.sampling import SGLD, Schedule, run_chain
 
+GRADIENTS_A_PRODUCT = 4
+"""Gradient steps that a product with the Hessian costs, about."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -57,6 +60,7 @@ def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -
     """
     units = planned_units(subject, settings, DEVICES)
     steps = sum(u.schedule.num_steps for u in units if u.kind == "loaded")
+    steps += sum(GRADIENTS_A_PRODUCT * u.lanczos_steps for u in units)
     rows = sum(_forward_rows(subject, u) for u in units)
     step_seconds, row_seconds = _measure(subject, settings)
     seconds = (steps * step_seconds + rows * row_seconds) / num_workers
@@ -64,7 +68,7 @@ def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -
 
 
 def _draws(unit: Unit) -> int:
-    return 1 if unit.kind == "reference" else unit.schedule.num_draws
+    return 1 if unit.kind in ("reference", "curvature") else unit.schedule.num_draws
 
 
 def _forward_rows(subject: Subject, unit: Unit) -> int:

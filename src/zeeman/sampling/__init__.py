@@ -1,5 +1,8 @@
 """The instrument: local posteriors, samplers, the one driver, and the health of chains."""
 
+from zeeman.sampling.curvature import Hessian as Hessian
+from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
+from zeeman.sampling.curvature import lanczos as lanczos
 from zeeman.sampling.driver import Block as Block
 from zeeman.sampling.driver import ChainState as ChainState
 from zeeman.sampling.driver import Observable as Observable
