@@ -48,10 +48,12 @@ def test_sums_lie_within_their_errors(law: str) -> None:
     exact = [values.sum(), (values > 1.0).sum(), (0.5 * stiff / (stiff + 1)).sum()]
     found = [read(values, probes=8, steps=32, seed=seed) for seed in range(25)]
     read_off = np.array([[trace(q), count_above(q, 1.0), quadratic_exponent(q, 10.0, 1.0)] for q in found])
-    # Over all runs the mean is exact within its own spread, and the spread is what each run claims.
-    mean, spread = read_off[:, :, 0].mean(axis=0), read_off[:, :, 0].std(axis=0)
-    assert (abs(mean - exact) < 4 * spread / 5 + 0.01 * np.array(exact)).all()
-    assert (spread / read_off[:, :, 1].mean(axis=0)) == pytest.approx(1.0, abs=0.45)
+    scores = (read_off[:, :, 0] - exact) / read_off[:, :, 1]
+    # Eight probes give Student's t with 7 degrees of freedom, of standard deviation 1.2; runs share the spectrum, so
+    # that what a spectrum leaves unresolved is common to them.
+    assert (abs(scores.mean(axis=0)) < 1.5).all()
+    assert (np.sqrt((scores**2).mean(axis=0)) < 1.8).all()
+    assert (np.sqrt((scores**2).mean(axis=0)) > 0.5).all()
 
 
 def test_density_integrates_to_counts() -> None:
