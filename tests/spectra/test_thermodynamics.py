@@ -10,7 +10,7 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import chi2
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra import VolumeCurve, path_volume, volume_curve
+from zeeman.spectra import VolumeCurve, heat_capacity, path_volume, volume_curve
 
 Array = NDArray[np.float64]
 
@@ -73,6 +73,20 @@ def test_errors_of_the_means_are_carried_on() -> None:
     claimed = np.sqrt(volume_curve(t, u, se, c).log_partition_se ** 2 - clean.log_partition_se**2)
     # The weights are the trapezoid's; the monotone cubic's differ by some.
     assert spread == pytest.approx(claimed, rel=0.25)
+
+
+@pytest.mark.parametrize("d", [20, 2000])
+def test_heat_capacity_is_the_fall_of_the_energy(d: int) -> None:
+    t = np.array([10.0, 30.0, 100.0, 300.0, 800.0])
+    u, _, c = quadratic(t, 1 / 50, d)
+    rng = np.random.default_rng(0)
+    scores = []
+    for _ in range(50):
+        se = 0.01 * u
+        heat, error = heat_capacity(t, u + se * rng.normal(size=5), se)
+        scores.append((heat - c) / error)
+    # The inner rungs have a slope on either side; the end rungs see one side alone, and say so by their error.
+    assert (np.sqrt(np.mean(np.square(scores), axis=0)) < 1.5).all()
 
 
 def test_a_ladder_that_falls_below_the_reference_still_has_a_volume() -> None:

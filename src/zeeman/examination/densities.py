@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +17,8 @@ from zeeman.reading import Reading, Verdict
 from zeeman.spectra import (
     VolumeCurve,
     count_above,
+    heat_capacity,
     llc_mean,
-    llc_variance,
     path_volume,
     quadratic_exponent,
     quadrature,
@@ -30,7 +31,7 @@ from zeeman.subjects import Checkpoint
 
 Array = NDArray[np.float64]
 
-LADDER = (0.1, 0.3, 1.0, 3.0, 10.0)
+LADDER = (0.1, 0.3, 1.0, 3.0, 8.0)
 """Rungs as multiples of the setting's nβ."""
 
 FAULTS_OF_ONE_CENTRE = (Verdict.BELOW_REFERENCE, Verdict.TOO_ANHARMONIC)
@@ -68,16 +69,16 @@ class Density:
         return [rung(settings, factor) for factor in self.ladder]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Readings ``density`` and ``heat_capacity`` a rung, ``volume`` a checkpoint, and one ``path_volume``."""
+        """Readings ``density`` a rung, ``heat_capacity`` and ``volume`` a checkpoint, and one ``path_volume``."""
         readings: list[Reading] = []
         curves: dict[int, VolumeCurve] = {}
         for checkpoint in chosen(subject, self.steps):
             rungs = [_read_rung(subject, checkpoint, s, draws) for s in self._rungs(settings)]
-            readings += [reading for pair in rungs for reading in pair]
-            volume = _volume(rungs)
-            if volume:
-                curves[checkpoint.step] = volume[0]
-                readings.append(volume[1])
+            readings += rungs
+            held = [r for r in rungs if np.isfinite(r.value)]
+            if len(held) >= 3:
+                curves[checkpoint.step], found = _along_ladder(held)
+                readings += found
         return readings + _along_path(curves)
 
 
@@ -132,7 +133,7 @@ def rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
     """Settings of the rung at ``factor`` times nβ.
 
     The step shrinks where the rung is colder, so that ε nβ stays what it is, and grows towards ε (nβ + γ) constant
-    where it is hotter; the burn-in grows as the step shrinks, so that it is as long in time.
+    where it is hotter; the burn-in goes the other way, so that it is as long in time.
 
     Examples
     --------
@@ -148,9 +149,9 @@ def rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
         settings,
         n_beta=n_beta,
         lr=settings.lr / stretch,
-        num_burnin_steps=round(settings.num_burnin_steps * max(1.0, stretch)),
+        num_burnin_steps=math.ceil(settings.num_burnin_steps * stretch),
         num_chains=2,
-        num_draws=min(settings.num_draws, 24),
+        num_draws=min(settings.num_draws, 16),
     )
 
 
@@ -158,43 +159,34 @@ def _reference(subject: Subject, checkpoint: Checkpoint) -> Unit:
     return Unit("reference", checkpoint.step, checkpoint.digest, observed=subject.observed([DATA]))
 
 
-def _read_rung(
-    subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, draws: Draws
-) -> tuple[Reading, Reading]:
-    """λ = nβ⟨ΔL⟩ and the heat capacity (nβ)² Var L of one rung."""
+def _read_rung(subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, draws: Draws) -> Reading:
+    """λ = nβ⟨ΔL⟩ of one rung."""
     units = chains(subject, checkpoint, settings, "full")
     rows = draws.stack(units, "rows")[:, settings.num_burnin_steps :]
-    total = len(subject.library.data.inputs)
-    health = chain_health(draws, units, settings, rows=rows, num_rows=total)
-    mean = llc_mean(rows, settings.n_beta, health)
-    spread = llc_variance(rows, settings.n_beta, health, num_rows=total)
+    health = chain_health(draws, units, settings, rows=rows, num_rows=len(subject.library.data.inputs))
+    found = llc_mean(rows, settings.n_beta, health)
     start = float(draws.array(_reference(subject, checkpoint), f"observed_{DATA}").mean())
-    where = {"n_beta": settings.n_beta, "reference_loss": start, "loss": start + float(mean.value) / settings.n_beta}
+    where = {"n_beta": settings.n_beta, "reference_loss": start, "loss": start + float(found.value) / settings.n_beta}
     origin = provenance(subject, units[0], settings)
-    return (
-        replace(mean, name="density", provenance=origin, coordinates=where, health=health.figures),
-        replace(spread, name="heat_capacity", provenance=origin, coordinates=where, health=health.figures),
-    )
+    return replace(found, name="density", provenance=origin, coordinates=where, health=health.figures)
 
 
-def _volume(rungs: list[tuple[Reading, Reading]]) -> tuple[VolumeCurve, Reading] | None:
-    """Volume below the loss of each rung, from the rungs that have a figure; None where fewer than three do."""
-    held = [(mean, spread) for mean, spread in rungs if np.isfinite(mean.value) and np.isfinite(spread.value)]
-    if len(held) < 3:
-        return None
-    curve = volume_curve(
-        np.array([mean.coordinates["n_beta"] for mean, _ in held]),
-        np.array([mean.value for mean, _ in held]),
-        np.array([mean.standard_error for mean, _ in held]),
-        np.array([spread.value for _, spread in held]),
-        reference=held[0][0].coordinates["reference_loss"],
-    )
-    doubts = [m for m, _ in held if not m.verdict.trusted and m.verdict not in FAULTS_OF_ONE_CENTRE]
+def _along_ladder(rungs: list[Reading]) -> tuple[VolumeCurve, list[Reading]]:
+    """Heat capacity and volume at the loss of each rung, from those that have a figure."""
+    n_beta = np.array([r.coordinates["n_beta"] for r in rungs])
+    exponent = np.array([float(r.value) for r in rungs])
+    error = np.array([float(r.standard_error) for r in rungs])
+    heat, heat_se = heat_capacity(n_beta, exponent, error)
+    curve = volume_curve(n_beta, exponent, error, heat, reference=rungs[0].coordinates["reference_loss"])
+    doubts = [r for r in rungs if not r.verdict.trusted and r.verdict not in FAULTS_OF_ONE_CENTRE]
     verdict = doubts[0].verdict if doubts else Verdict.OK
-    reasons = tuple(f"at n_beta {m.coordinates['n_beta']:g}: {why}" for m in doubts for why in m.reasons)
-    where = {"n_beta": curve.n_beta.tolist(), "loss": curve.loss.tolist()}
-    reading = Reading("volume", curve.log_volume, curve.log_volume_se, verdict, reasons, held[0][0].provenance, where)
-    return curve, reading
+    reasons = tuple(f"at n_beta {r.coordinates['n_beta']:g}: {why}" for r in doubts for why in r.reasons)
+    where = {"n_beta": n_beta.tolist(), "loss": curve.loss.tolist()}
+    origin = rungs[0].provenance
+    return curve, [
+        Reading("heat_capacity", heat, heat_se, verdict, reasons, origin, where),
+        Reading("volume", curve.log_volume, curve.log_volume_se, verdict, reasons, origin, where),
+    ]
 
 
 def _along_path(curves: dict[int, VolumeCurve]) -> list[Reading]:

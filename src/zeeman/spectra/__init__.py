@@ -18,5 +18,6 @@ from zeeman.spectra.susceptibility import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume
 from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
+from zeeman.spectra.thermodynamics import heat_capacity as heat_capacity
 from zeeman.spectra.thermodynamics import path_volume as path_volume
 from zeeman.spectra.thermodynamics import volume_curve as volume_curve

@@ -139,6 +139,45 @@ def volume_curve(
     return VolumeCurve(t, reference + u / t, log_z, log_z_se, np.minimum(log_v, 0.0), np.hypot(log_z_se, se))
 
 
+def heat_capacity(
+    n_beta: NDArray[np.floating], exponent: NDArray[np.floating], exponent_se: NDArray[np.floating]
+) -> tuple[Array, Array]:
+    """Heat capacity C = t² Var L = −dE/d log t · t along a ladder, from how the mean energy E = u/t falls.
+
+    The spread of the energy along chains would give it too, but minibatches add a variance of their own that grows with
+    t². The slope is that of a monotone cubic in log t; the error adds to that of the energies the difference to the
+    mean of the slopes on either side.
+
+    Parameters
+    ----------
+    n_beta, exponent, exponent_se : array, shape (rungs,)
+        t, u = t⟨ΔL⟩ and its standard error.
+
+    Returns
+    -------
+    heat, standard_error : array, shape (rungs,)
+        Not below 0.
+
+    Examples
+    --------
+    A harmonic well without a window has u = C = d/2:
+
+    >>> t = np.geomspace(1, 1e4, 9)
+    >>> heat, error = heat_capacity(t, np.full(9, 5.0), np.full(9, 0.1))
+    >>> bool((abs(heat - 5.0) < 2 * error).all())
+    True
+    """
+    t, u, se = (np.asarray(x, float) for x in (n_beta, exponent, exponent_se))
+    x, energy, error = np.log(t), u / t, se / t
+    steps = np.diff(x)
+    chords, chords_se = np.diff(energy) / steps, np.hypot(error[1:], error[:-1]) / steps
+    sides = np.stack([np.append(chords[:1], chords), np.append(chords, chords[-1:])])
+    sides_se = np.stack([np.append(chords_se[:1], chords_se), np.append(chords_se, chords_se[-1:])])
+    slope = PchipInterpolator(x, energy).derivative()(x)
+    open_ = np.abs(slope - sides.mean(axis=0)) + np.abs(sides[0] - sides[1]) / 4
+    return np.maximum(-t * slope, 0.0), t * np.hypot(sides_se.max(axis=0), open_)
+
+
 def _propagated(steps: Array, se: Array) -> Array:
     """Variance of −u₁ − ∫ u d log t up to each rung, by the weights of the trapezoid rule."""
     weights = np.zeros((len(se), len(se)))
