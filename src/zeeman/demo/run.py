@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zeeman.demo.training import TrainingSettings, train
 from zeeman.errors import ZeemanError
-from zeeman.examination import Examination, Progress, SamplerSettings, examine
+from zeeman.examination import DEVICES, Density, Examination, HessianSpectrum, Progress, SamplerSettings, examine
 from zeeman.examination.engine import one_thread
 from zeeman.probes import demo_library
 from zeeman.subjects import Series
@@ -67,6 +67,7 @@ def run_demo(
         library,
         folder / "examination",
         settings=settings,
+        devices=(*DEVICES, Density(), HessianSpectrum()),
         num_workers=num_workers,
         on_progress=on_progress,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 
+from zeeman.examination.device import Device
 from zeeman.examination.engine import one_thread
 from zeeman.examination.run import DEVICES, planned_units
 from zeeman.examination.subject import Subject
@@ -45,20 +47,23 @@ class Plan:
         return asdict(self)
 
 
-def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -> Plan:
+def plan(
+    subject: Subject, settings: SamplerSettings, *, devices: Sequence[Device] = DEVICES, num_workers: int = 1
+) -> Plan:
     """Count units and bytes, and time one step on the first checkpoint.
 
     Parameters
     ----------
     subject : Subject
     settings : SamplerSettings
+    devices : sequence of Device
     num_workers : int
 
     Returns
     -------
     Plan
     """
-    units = planned_units(subject, settings, DEVICES)
+    units = planned_units(subject, settings, devices)
     steps = sum(u.schedule.num_steps for u in units if u.kind == "loaded")
     steps += sum(GRADIENTS_A_PRODUCT * u.lanczos_steps for u in units)
     rows = sum(_forward_rows(subject, u) for u in units)

@@ -15,6 +15,9 @@ from zeeman.errors import ZeemanError
 
 Array = NDArray[np.float64]
 
+CLOSURE = math.log(2) / 2
+"""What a Gaussian energy leaves open in log V, in nats."""
+
 
 @dataclass(frozen=True, eq=False)
 class VolumeCurve:
@@ -89,8 +92,9 @@ def volume_curve(
     log Z + tE − ½ log 2πC, for C → 0 one half. Its slope is d log V/d log ΔL = u (1 + O(1/C)), so u is the running
     exponent λ(ε). Unlike reweighting (MBAR) this needs no overlap of rungs, which √C standard deviations divide.
 
-    The error adds to that of the means what the interpolation leaves open, its difference from straight lines, and
-    half the correction below the first rung.
+    The error adds to that of the means what the interpolation leaves open, its difference from straight lines, half
+    the correction below the first rung, and half of log 2 for the closure: an energy that is skewed to the right may
+    lie below its mean with any probability from one half to one.
 
     Parameters
     ----------
@@ -136,7 +140,9 @@ def volume_curve(
     log_z = -(u[0] + start) - area
     log_z_se = np.sqrt(_propagated(steps, se) + (area - straight) ** 2 + (start / 2) ** 2)
     log_v = log_z + u + c / 2 + log_ndtr(-np.sqrt(c))
-    return VolumeCurve(t, reference + u / t, log_z, log_z_se, np.minimum(log_v, 0.0), np.hypot(log_z_se, se))
+    return VolumeCurve(
+        t, reference + u / t, log_z, log_z_se, np.minimum(log_v, 0.0), np.sqrt(log_z_se**2 + se**2 + CLOSURE**2)
+    )
 
 
 def heat_capacity(
