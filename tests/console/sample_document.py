@@ -148,7 +148,13 @@ def _density() -> dict[str, Any]:
         rows.append({"step": step, "reference_loss": start, "rungs": rungs})
     loss = np.linspace(5.0, 3.1, 30)
     owner = [DENSITY_STEPS[min(6, int(7 * k / 30))] for k in range(30)]
-    path = {"loss": loss.tolist(), "log_volume": (-40 * (5.0 - loss)).tolist(), "owner": owner, "share": [0.9] * 30}
+    path: dict[str, Any] = {
+        "loss": loss.tolist(),
+        "log_volume": (-40 * (5.0 - loss)).tolist(),
+        "owner": owner,
+        "share": [0.9] * 30,
+    }
+    path["separation"] = [12.0, 30.5, 41.0, 44.0, 60.0, 120.0]
     return {"localization": 100.0, "checkpoints": rows, "path": path}
 
 

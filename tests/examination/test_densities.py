@@ -105,6 +105,14 @@ def test_the_path_belongs_to_the_window_that_holds_most(examination: Examination
     (path,) = examination.of("path_volume")
     share = np.array(path.coordinates["share"])
     assert share.sum(axis=0) == pytest.approx(1.0)
+    one, two = (
+        torch.nn.utils.parameters_to_vector(
+            examination.subject.series.model(examination.subject.series.at(s)).parameters()
+        )
+        for s in (60, 150)
+    )
+    separation = SETTINGS.localization**0.5 * float((one - two).norm())
+    assert path.coordinates["separation"] == pytest.approx([separation], rel=1e-5)
     # Only the later checkpoint comes near the lowest loss.
     assert share[-1, -1] > 0.99
     assert (np.asarray(path.value) <= 0).all()

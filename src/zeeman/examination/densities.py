@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from zeeman.examination.device import Draws, provenance
@@ -79,7 +80,7 @@ class Density:
             if len(held) >= 3:
                 curves[checkpoint.step], found = _along_ladder(held)
                 readings += found
-        return readings + _along_path(curves)
+        return readings + _along_path(subject, curves, settings.localization)
 
 
 @dataclass(frozen=True)
@@ -189,14 +190,30 @@ def _along_ladder(rungs: list[Reading]) -> tuple[VolumeCurve, list[Reading]]:
     ]
 
 
-def _along_path(curves: dict[int, VolumeCurve]) -> list[Reading]:
+def _along_path(subject: Subject, curves: dict[int, VolumeCurve], localization: float) -> list[Reading]:
     """The volume under the mean of all windows, and whose window holds it at each loss."""
     if len(curves) < 2:
         return []
     path = path_volume(list(curves.values()))
     steps = list(curves)
     where = {"loss": path.loss.tolist(), "steps": steps, "share": path.share.tolist()}
+    where["separation"] = _separations(subject, steps, localization)
     return [Reading("path_volume", path.log_volume, np.zeros_like(path.log_volume), Verdict.OK, coordinates=where)]
+
+
+def _separations(subject: Subject, steps: list[int], localization: float) -> list[float]:
+    """Distance between neighbouring centres in standard deviations of a window, √γ ‖w_k − w_{k+1}‖.
+
+    Windows overlap (in the sense of Bhattacharyya, ∫√(N_k N_{k+1})) by exp(−s²/8): above 4 or so they hardly do.
+    """
+    found, before = [], None
+    for step in steps:
+        weights = [p.double() for p in subject.series.model(subject.series.at(step)).parameters()]
+        if before is not None:
+            gaps = [float(torch.linalg.vector_norm(a - b)) for a, b in zip(weights, before, strict=True)]
+            found.append(math.sqrt(localization) * math.hypot(*gaps))
+        before = weights
+    return found
 
 
 def _read_spectrum(subject: Subject, settings: SamplerSettings, draws: Draws, units: list[Unit]) -> list[Reading]:

@@ -17,7 +17,8 @@ def density_document(readings: list[Reading]) -> dict[str, Any] | None:
     dict or None
         ``localization``; ``checkpoints``, for each its ``step``, ``reference_loss`` and ``rungs`` (n_beta, loss,
         exponent and heat capacity with errors, log volume with its error, verdict); and ``path``: loss levels, log
-        volume, and the step of the checkpoint whose window holds most of it, with its share.
+        volume, the step of the checkpoint whose window holds most of it, with its share, and the distances between
+        neighbouring windows in standard deviations.
     """
     rungs = [r for r in readings if r.name == "density" and r.provenance]
     if not rungs:
@@ -81,6 +82,7 @@ def _path(readings: list[Reading]) -> dict[str, Any] | None:
         "log_volume": np.asarray(found.value).tolist(),
         "owner": steps[share.argmax(axis=0)].tolist(),
         "share": share.max(axis=0).tolist(),
+        "separation": found.coordinates["separation"],
     }
 
 

@@ -176,6 +176,8 @@ function densityPanel(body, report) {
       segmented("Quantity", Object.entries(SCALES).map(([key, { name }]) => [key, name]), densityView.quantity, (key) => { densityView.quantity = key; again(); }),
       colourBar(VIRIDIS, ends.map((end) => formatNumber(end, 2)), SCALES[densityView.quantity].title)));
     densityChart(body, data);
+    const apart = list(data.path?.separation).filter(isNumber);
+    if (apart.length) body.append(el("p", { class: "note" }, `Neighbouring windows are ${[...new Set([Math.min(...apart), Math.max(...apart)].map((value) => formatNumber(value, 2)))].join(" to ")} standard deviations apart: ${Math.min(...apart) > 4 ? "they do not overlap, and each reading is of its own window" : "where it is less than about 4, they overlap"}.`));
   }
   if (spectra.length) spectrumChart(body, spectra);
 }
