@@ -205,6 +205,17 @@ def test_the_command_reads_a_series(
     assert "λ(nβ=100)" in capsys.readouterr().out
 
 
+def test_one_command_serves_potentials_and_series(tiny_folder: Path, library: Library, tmp_path: Path) -> None:
+    from zeeman.cli.density import density
+    from zeeman.cli.density_series import is_series
+
+    assert not any(is_series(text) for text in ("x**2*y**2", "(x^2 - y^3)^2", "x^4"))
+    library.to_folder(tmp_path / "probes")
+    place = tmp_path / "s"
+    density(str(tiny_folder), probes=tmp_path / "probes", out=place, at=(150,), num_draws=4, workers=1, json=True)
+    assert (place / "report.html").is_file()
+
+
 def test_the_document_holds_the_picture(examination: Examination) -> None:
     content = json.loads(json.dumps(document(examination), allow_nan=False))
     assert [row["step"] for row in content["density"]["checkpoints"]] == [60, 150]

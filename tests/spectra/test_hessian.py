@@ -53,7 +53,7 @@ def test_sums_lie_within_their_errors(law: str) -> None:
     # that what a spectrum leaves unresolved is common to them.
     assert (abs(scores.mean(axis=0)) < 1.5).all()
     assert (np.sqrt((scores**2).mean(axis=0)) < 1.8).all()
-    assert (np.sqrt((scores**2).mean(axis=0)) > 0.5).all()
+    assert (np.sqrt((scores**2).mean(axis=0)) > 0.4).all()
 
 
 def test_density_integrates_to_counts() -> None:

@@ -10,7 +10,7 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import chi2
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra import VolumeCurve, heat_capacity, path_volume, volume_curve
+from zeeman.spectra import VolumeCurve, density_of_states, heat_capacity, path_volume, volume_curve
 
 Array = NDArray[np.float64]
 
@@ -72,6 +72,22 @@ def test_errors_of_the_means_are_carried_on() -> None:
     claimed = np.sqrt(volume_curve(t, u, se, c).log_partition_se ** 2 - clean.log_partition_se**2)
     # The weights are the trapezoid's; the monotone cubic's differ by some.
     assert spread == pytest.approx(claimed, rel=0.25)
+
+
+def test_integration_and_reweighting_agree_where_rungs_overlap() -> None:
+    d, t = 6, np.geomspace(0.05, 100, 24)
+    rng = np.random.default_rng(0)
+    draws = rng.chisquare(d, size=(24, 8, 400)) / (2 * (t + 1))[:, None, None]
+    joined = density_of_states(draws, t)
+    heat, _ = heat_capacity(t, joined.energy, joined.energy_se)
+    curve = volume_curve(t, joined.energy, joined.energy_se, heat)
+    change = joined.log_z - joined.log_z[0]
+    assert (abs(curve.log_partition - curve.log_partition[0] - change) < 4 * curve.log_partition_se + 1e-9).all()
+    # Inside the ladder; the ends of its grid see few draws.
+    grid = (joined.epsilon > curve.loss.min()) & (joined.epsilon < curve.loss.max())
+    volume = curve.at(joined.epsilon[grid]) - (joined.log_volume - joined.log_z[0])[grid] - curve.log_partition[0]
+    assert np.ptp(volume) < 1.0
+    assert heat == pytest.approx(joined.capacity, rel=0.3)
 
 
 @pytest.mark.parametrize("d", [20, 2000])

@@ -134,7 +134,8 @@ def rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
     """Settings of the rung at ``factor`` times nβ.
 
     The step shrinks where the rung is colder, so that ε nβ stays what it is, and grows towards ε (nβ + γ) constant
-    where it is hotter; the burn-in goes the other way, so that it is as long in time.
+    where it is hotter; the burn-in goes the other way, so that it is as long in time. Cold rungs mix slower and get more
+    draws.
 
     Examples
     --------
@@ -152,7 +153,7 @@ def rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
         lr=settings.lr / stretch,
         num_burnin_steps=math.ceil(settings.num_burnin_steps * stretch),
         num_chains=2,
-        num_draws=min(settings.num_draws, 16),
+        num_draws=min(settings.num_draws, 16 if factor < 1 else 24),
     )
 
 

@@ -14,24 +14,25 @@ from zeeman.errors import ZeemanError
 
 Array = NDArray[np.float64]
 
-_SPREAD = np.linspace(-1, 1, 66)[:-1] + 1 / 65  # midpoints of 65 slices
-
 FLOOR = 1e-6
 """Share of the largest eigenvalue below which single precision tells nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Quadrature:
-    """Gauss quadrature of the spectral measure Σ_i δ(h − h_i) of a symmetric operator, one for each probe vector.
+    """Gauss quadratures of the spectral measure Σ_i δ(h − h_i) of a symmetric operator, for each probe vector.
+
+    The last quarter of the orders up to k is kept: where they differ, Lanczos has not resolved the spectrum.
 
     Parameters
     ----------
-    nodes : array, shape (probes, k)
-        Ritz values.
-    weights : array, shape (probes, k)
-        In eigenvalues: each row sums to ``dimension``. 0 for what a short Krylov space left over.
-    residuals : array, shape (probes, k)
-        β_k |s_kj|: within this distance of the node lies an eigenvalue.
+    nodes : array, shape (orders, probes, k)
+        Ritz values; the order k stands last.
+    weights : array, shape (orders, probes, k)
+        In eigenvalues: they sum to ``dimension`` over the last axis. 0 for what a lower order or a short Krylov space
+        leaves over.
+    residuals : array, shape (orders, probes, k)
+        β |s_j| with the last entry of each vector of T: within this distance of the node lies an eigenvalue.
     dimension : int
         d.
     """
@@ -47,16 +48,13 @@ class Quadrature:
         return float(np.abs(self.nodes).max())
 
     def sum(self, function: Callable[[Array], Array]) -> tuple[float, float]:
-        """Estimate Σ_i f(h_i) with its standard error.
+        """Estimate Σ_i f(h_i) by the mean over the orders, with its standard error.
 
-        A node counts with the mean of f over the interval of its residual, since Lanczos says no more about its place.
-        To the error over the probes is added half the difference to bare nodes: nothing for a smooth f, but much where
-        f steps or bends inside a bulk that is narrower than Lanczos resolves.
+        To the error over the probes is added half the spread over the orders, which swing about the truth: nothing for
+        a smooth f, but much where f steps or bends inside a bulk that is narrower than Lanczos resolves.
         """
-        inside = self.nodes[..., None] + self.residuals[..., None] * _SPREAD
-        sums = (function(inside).mean(axis=-1) * self.weights).sum(axis=1)
-        bare = (function(self.nodes) * self.weights).sum(axis=1)
-        return float(sums.mean()), math.hypot(_error(sums), float((sums - bare).mean()) / 2)
+        sums = (function(self.nodes) * self.weights).sum(axis=-1)
+        return float(sums.mean()), math.hypot(_error(sums.mean(axis=0)), float(sums.mean(axis=1).std()) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +125,7 @@ def quadrature(diagonal: NDArray[np.floating], off_diagonal: NDArray[np.floating
 
     >>> found = quadrature(np.array([[2.0, 2.0]]), np.array([[1.0, 0.0]]), 2)
     >>> found.nodes.round(6).tolist(), found.weights.round(6).tolist()
-    ([[1.0, 3.0]], [[1.0, 1.0]])
+    ([[[1.0, 3.0]]], [[[1.0, 1.0]]])
     """
     diagonal, off_diagonal = np.asarray(diagonal, float), np.asarray(off_diagonal, float)
     if diagonal.ndim != 2 or diagonal.shape != off_diagonal.shape or not np.isfinite(diagonal[:, :1]).all():
@@ -135,12 +133,15 @@ def quadrature(diagonal: NDArray[np.floating], off_diagonal: NDArray[np.floating
             f"expected Lanczos coefficients of shape (probes, steps), got {diagonal.shape} and {off_diagonal.shape}; "
             "give one row for each probe vector."
         )
-    nodes, weights, residuals = np.zeros((3, *diagonal.shape))
-    for row, (alpha, beta) in enumerate(zip(diagonal, off_diagonal, strict=True)):
-        k = int(np.isfinite(alpha).sum())
+    last = diagonal.shape[1]
+    orders = range(last - last // 4, last + 1)
+    nodes, weights, residuals = np.zeros((3, len(orders), *diagonal.shape))
+    for place in np.ndindex(len(orders), len(diagonal)):
+        alpha, beta = diagonal[place[1]], off_diagonal[place[1]]
+        k = min(orders[place[0]], int(np.isfinite(alpha).sum()))
         values, vectors = eigh_tridiagonal(alpha[:k], beta[: k - 1])
-        nodes[row, :k], weights[row, :k] = values, dimension * vectors[0] ** 2
-        residuals[row, :k] = beta[k - 1] * np.abs(vectors[-1])
+        nodes[place][:k], weights[place][:k] = values, dimension * vectors[0] ** 2
+        residuals[place][:k] = beta[k - 1] * np.abs(vectors[-1])
     return Quadrature(nodes, weights, residuals, dimension)
 
 
@@ -176,7 +177,7 @@ def quadratic_exponent(found: Quadrature, n_beta: float, localization: float) ->
 
 
 def spectral_density(found: Quadrature, *, linear: float, width: float = 0.15, points: int = 161) -> SpectralDensity:
-    """Smear the quadrature with Gaussians in s = asinh(h / linear).
+    """Smear the quadratures of all orders with Gaussians in s = asinh(h / linear).
 
     Parameters
     ----------
@@ -201,10 +202,10 @@ def spectral_density(found: Quadrature, *, linear: float, width: float = 0.15, p
     """
     places = np.arcsinh(found.nodes / linear)
     grid = np.linspace(places.min() - 5 * width, places.max() + 5 * width, points)
-    bells = np.exp(-0.5 * ((grid[:, None, None] - places) / width) ** 2) / (width * math.sqrt(2 * math.pi))
-    rows = (bells * found.weights).sum(axis=2)
-    errors = np.array([_error(row) for row in rows])
-    return SpectralDensity(linear * np.sinh(grid), rows.mean(axis=1), errors, linear, width)
+    bells = np.exp(-0.5 * ((grid[:, None, None, None] - places) / width) ** 2) / (width * math.sqrt(2 * math.pi))
+    rows = (bells * found.weights).sum(axis=-1)
+    errors = np.array([math.hypot(_error(row.mean(axis=0)), row.mean(axis=1).std() / 2) for row in rows])
+    return SpectralDensity(linear * np.sinh(grid), rows.mean(axis=(1, 2)), errors, linear, width)
 
 
 def rank_with_gap(found: Quadrature, *, least_ratio: float = 10.0) -> Rank:
@@ -234,8 +235,8 @@ def rank_with_gap(found: Quadrature, *, least_ratio: float = 10.0) -> Rank:
     (2.0, True)
     """
     floor = FLOOR * found.scale
-    real = found.weights > 1e-9 * found.dimension
-    sizes, residuals = np.abs(found.nodes[real]), found.residuals[real]
+    real = found.weights[-1] > 1e-9 * found.dimension
+    sizes, residuals = np.abs(found.nodes[-1][real]), found.residuals[-1][real]
     order = np.argsort(sizes)
     low = np.maximum.accumulate(np.maximum(sizes + residuals, floor)[order])[:-1]
     high = np.minimum.accumulate(np.maximum(sizes - residuals, floor)[order][::-1])[::-1][1:]
