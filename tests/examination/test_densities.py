@@ -13,6 +13,7 @@ import torch
 from tiny import make_tiny
 from zeeman.cli.density_series import density_of_series
 from zeeman.console import render_report
+from zeeman.errors import ZeemanError
 from zeeman.examination import (
     LLC,
     Density,
@@ -205,15 +206,16 @@ def test_the_command_reads_a_series(
     assert "λ(nβ=100)" in capsys.readouterr().out
 
 
-def test_one_command_serves_potentials_and_series(tiny_folder: Path, library: Library, tmp_path: Path) -> None:
+def test_one_command_serves_potentials_and_series(tiny_folder: Path, tmp_path: Path) -> None:
     from zeeman.cli.density import density
     from zeeman.cli.density_series import is_series
 
     assert not any(is_series(text) for text in ("x**2*y**2", "(x^2 - y^3)^2", "x^4"))
-    library.to_folder(tmp_path / "probes")
-    place = tmp_path / "s"
-    density(str(tiny_folder), probes=tmp_path / "probes", out=place, at=(150,), num_draws=4, workers=1, json=True)
-    assert (place / "report.html").is_file()
+    # Seen by what each refuses: a series wants a library that exists, a potential wants a polynomial.
+    with pytest.raises(ZeemanError, match=r"library\.toml"):
+        density(str(tiny_folder), probes=tmp_path / "nowhere", out=tmp_path / "s")
+    with pytest.raises(ZeemanError, match="x"):
+        density("x**", probes=tmp_path / "nowhere")
 
 
 def test_the_document_holds_the_picture(examination: Examination) -> None:

@@ -134,8 +134,8 @@ def rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
     """Settings of the rung at ``factor`` times nβ.
 
     The step shrinks where the rung is colder, so that ε nβ stays what it is, and grows towards ε (nβ + γ) constant
-    where it is hotter; the burn-in goes the other way, so that it is as long in time. Cold rungs mix slower and get more
-    draws.
+    where it is hotter; the burn-in goes the other way, so that it is as long in time. Cold rungs mix slower and
+    get more draws.
 
     Examples
     --------
