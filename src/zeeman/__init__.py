@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from zeeman.errors import ZeemanError as ZeemanError
     from zeeman.examination import LLC as LLC
     from zeeman.examination import Behaviours as Behaviours
+    from zeeman.examination import Density as Density
     from zeeman.examination import Device as Device
     from zeeman.examination import Examination as Examination
+    from zeeman.examination import HessianSpectrum as HessianSpectrum
     from zeeman.examination import SamplerSettings as SamplerSettings
     from zeeman.examination import Store as Store
     from zeeman.examination import Susceptibilities as Susceptibilities
@@ -42,8 +44,10 @@ _ROOMS = {
     "examination": (
         "LLC",
         "Behaviours",
+        "Density",
         "Device",
         "Examination",
+        "HessianSpectrum",
         "SamplerSettings",
         "Store",
         "Susceptibilities",

@@ -62,6 +62,7 @@ def examine(
     out: Path = Path("examination"),
     at: tuple[int, ...] = (),
     components: tuple[str, ...] = (),
+    density: bool = False,
     lr: float | None = None,
     n_beta: float | None = None,
     localization: float | None = None,
@@ -89,6 +90,8 @@ def examine(
         Steps at which susceptibilities are read; by default before, in and after the main transition.
     components
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
+    density
+        Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
     """
     started = time.monotonic()
     from zeeman import examination as room
@@ -109,7 +112,9 @@ def examine(
             "seed": seed,
         }
     )
-    devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components)))
+    devices: list[room.Device] = [room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components))]
+    if density:
+        devices += [room.Density(), room.HessianSpectrum()]
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),

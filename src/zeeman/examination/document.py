@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zeeman.examination.density_document import density_document, hessian_document
 from zeeman.examination.device import versions
 from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
@@ -31,7 +32,7 @@ def document(examination: Examination) -> dict[str, Any]:
     -------
     dict
         ``headline``, ``series``, ``training``, ``transitions``, ``behaviour_changes``, ``llc``, ``behaviours``,
-        ``susceptibility``, ``health`` and ``provenance``.
+        ``susceptibility``, ``density``, ``hessian``, ``health`` and ``provenance``.
     """
     series = examination.subject.series
     flags = [asdict(flag) for flag in examination.verification.flags]
@@ -50,6 +51,8 @@ def document(examination: Examination) -> dict[str, Any]:
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
+            "density": density_document(list(examination.readings)),
+            "hessian": hessian_document(list(examination.readings)),
             "health": _health(examination),
             "provenance": _provenance(examination),
         }
@@ -232,16 +235,19 @@ def _susceptibility(examination: Examination) -> list[dict[str, Any]]:
 def _health(examination: Examination) -> list[dict[str, Any]]:
     traces = _traces(examination)
     rows = []
-    for r in (*examination.of("llc"), *examination.of("rho")):
+    own = examination.settings.n_beta
+    rungs = [r for r in examination.of("density") if r.coordinates["n_beta"] != own or not examination.of("llc")]
+    for r in (*examination.of("llc"), *examination.of("rho"), *rungs):
         component, loading = r.coordinates.get("component", "full"), r.coordinates.get("loading", "loaded")
+        n_beta = r.coordinates.get("n_beta", own)
         rows.append(
             {
                 "step": _step(r),
-                "component": component,
+                "component": component if n_beta == own else f"{component} at n\u03b2 {n_beta:g}",
                 "loading": loading,
                 **_verdict(r),
                 **r.health,
-                "traces": traces.get((_step(r), component, loading)),
+                "traces": traces.get((_step(r), component, loading)) if n_beta == own else None,
                 "trace_every": _stride(examination.settings.schedule.num_steps),
                 "num_burnin_steps": examination.settings.num_burnin_steps,
             }
@@ -253,7 +259,7 @@ def _traces(examination: Examination) -> dict[tuple[int, str, str], list[list[fl
     """Energy nβ ΔL of each chain of all weights, every step from the start."""
     found: dict[tuple[int, str, str], list[list[float]]] = {}
     for unit in sorted(examination.draws.units.values(), key=lambda u: u.chain):
-        if unit.kind == "loaded" and unit.component == "full":
+        if unit.kind == "loaded" and unit.component == "full" and unit.settings == examination.settings:
             found.setdefault((unit.step, unit.component, unit.kind), []).append(_trace(examination, unit))
     return found
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
+from zeeman.examination.device import Device
 from zeeman.examination.engine import first_posterior, one_thread
 from zeeman.examination.run import DEVICES, planned_units
 from zeeman.examination.subject import Subject
@@ -27,6 +28,9 @@ from zeeman.sampling import (
 
 _MOST_TRIED = 2**27
 """Parameters times positions of a minibatch beyond which chains are not tried together: it could want much memory."""
+
+GRADIENTS_A_PRODUCT = 4
+"""Gradient steps that a product with the Hessian costs, about."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +69,25 @@ class Plan:
         return asdict(self)
 
 
-def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -> Plan:
+def plan(
+    subject: Subject, settings: SamplerSettings, *, devices: Sequence[Device] = DEVICES, num_workers: int = 1
+) -> Plan:
     """Count units and bytes, and time one step on the first checkpoint.
 
     Parameters
     ----------
     subject : Subject
     settings : SamplerSettings
+    devices : sequence of Device
     num_workers : int
 
     Returns
     -------
     Plan
     """
-    units = planned_units(subject, settings, DEVICES)
+    units = planned_units(subject, settings, devices)
     steps = settings.gradients_a_step * sum(u.schedule.num_steps for u in units if u.kind == "loaded")
+    steps += sum(GRADIENTS_A_PRODUCT * u.lanczos_steps for u in units)
     rows = sum(_forward_rows(subject, u) for u in units)
     posterior = first_posterior(subject, settings)
     alone, batched, row_seconds = _measure(posterior)
@@ -91,7 +99,7 @@ def plan(subject: Subject, settings: SamplerSettings, *, num_workers: int = 1) -
 
 
 def _draws(unit: Unit) -> int:
-    return 1 if unit.kind == "reference" else unit.schedule.num_draws
+    return 1 if unit.kind in ("reference", "curvature") else unit.schedule.num_draws
 
 
 def _forward_rows(subject: Subject, unit: Unit) -> int:

@@ -279,5 +279,7 @@ def _dimensions(name: str, count: int) -> list[str]:
         return ["step", "row"]
     if name in ("distance", "virial"):
         return ["block"]
+    if name in ("diagonal", "off_diagonal"):
+        return ["lanczos_step"]
     token = "token_" + name.split("_", 1)[1]
     return [token] if count == 1 else ["draw", token]

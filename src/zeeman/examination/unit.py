@@ -26,7 +26,7 @@ from zeeman.sampling import (
 SAMPLER_VERSION = 2
 """Raised whenever the numbers that a unit holds would come out different."""
 
-Kind = Literal["reference", "loaded", "unloaded"]
+Kind = Literal["reference", "loaded", "unloaded", "curvature"]
 Method = Literal["sgld", "rmsprop_sgld", "preconditioned_sgld", "baoab", "mala", "hmc"]
 
 
@@ -109,25 +109,28 @@ class SamplerSettings:
 
 @dataclass(frozen=True)
 class Unit:
-    """One chain of one component at one checkpoint, or the losses at the checkpoint itself.
+    """One chain of one component at one checkpoint, or the losses or the curvature at the checkpoint itself.
 
     Parameters
     ----------
-    kind : {"reference", "loaded", "unloaded"}
-        Forward passes at w*; a chain that feels the loss; draws at nβ = 0.
+    kind : {"reference", "loaded", "unloaded", "curvature"}
+        Forward passes at w*; a chain that feels the loss; draws at nβ = 0; the Lanczos process of the Hessian at w*.
     step : int
     weights : str
         Digest of the checkpoint.
     component : str
     chain : int
+        For curvature: which probe vector.
     settings : SamplerSettings or None
-        None for a reference.
+        None for a reference and for curvature.
     data : str
-        Digest of the data that the chain feels.
+        Digest of the data that the chain feels, or whose Hessian it is.
     observed : tuple of (str, str)
         Names and digests of what is read at each draw.
     matched : tuple of str
         For unloaded draws: chain keys of the loaded units whose mean energy the draws are to have.
+    lanczos_steps : int
+        For curvature: steps of the Lanczos process.
     """
 
     kind: Kind
@@ -139,6 +142,7 @@ class Unit:
     data: str = ""
     observed: tuple[tuple[str, str], ...] = ()
     matched: tuple[str, ...] = ()
+    lanczos_steps: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -149,6 +153,8 @@ class Unit:
     def chain_key(self) -> str:
         """Hash of all that determines the walk itself, whatever is observed along it."""
         content = asdict(self) | {"observed": (), "sampler_version": SAMPLER_VERSION}
+        if not self.lanczos_steps:
+            content.pop("lanczos_steps")
         if self.settings:
             # A chain does not depend on how many others there are.
             content["settings"].pop("num_chains")
@@ -168,7 +174,8 @@ class Unit:
 
     def __str__(self) -> str:
         """Say what the unit is, for progress and messages."""
-        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}, chain {self.chain}"
+        heat = f" at n_beta {self.settings.n_beta:g}" if self.settings and self.kind == "loaded" else ""
+        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}{heat}, chain {self.chain}"
         return f"step {self.step}{chain}"
 
 

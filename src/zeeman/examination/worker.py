@@ -16,8 +16,10 @@ from zeeman.examination.unit import Unit
 from zeeman.sampling import (
     Block,
     ChainState,
+    Hessian,
     LocalPosterior,
     Observable,
+    lanczos,
     language_model_hits,
     language_model_loss,
     match_energy,
@@ -47,6 +49,8 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
     with told("write", store.path):
         if unit.kind == "reference":
             _run_reference(subject, place, unit)
+        elif unit.kind == "curvature":
+            _run_curvature(subject, place, unit)
         else:
             _run_walk(subject, store, place, unit, parent)
         place.finish()
@@ -120,6 +124,17 @@ def _walk_together(
             stop_if_orphan(parent)
     for unit in standing:
         store.unit(unit).finish()
+
+
+def _run_curvature(subject: Subject, place: UnitStore, unit: Unit) -> None:
+    """Lanczos coefficients of the Hessian on the observed rows, from one probe vector."""
+    hessian = Hessian(subject.sample(subject.series.at(unit.step), unit.component))
+    found = lanczos(hessian, hessian.probe(unit.chain), unit.lanczos_steps)
+    arrays = {"diagonal": found.diagonal, "off_diagonal": found.off_diagonal}
+    place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
+    place.set_attributes(num_parameters=hessian.dimension)
+    for name, values in arrays.items():
+        place.write_array(name, values)
 
 
 def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
