@@ -8,6 +8,7 @@ own authors publish for losses with a known answer.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -118,9 +119,7 @@ def tuned(peer: Peer, case: Any, seconds: float, seed: int) -> tuple[Setting, li
     """
     n_beta = SAMPLES / math.log(SAMPLES)
     first = Setting(1 / n_beta, n_beta, prior_precision(case), peer.chains, PILOT_STEPS, PILOT_STEPS, 1, case.domain)
-    started, pilots = time.process_time(), []
-    attempt(peer, case, replace(first, draws=1, burn_in=1), seed)  # compiles what the peer compiles
-    fixed = attempt(peer, case, replace(first, draws=1, burn_in=1), seed)["seconds"]
+    fixed, started, pilots = fixed_cost(peer, first.chains), time.process_time(), []
     for level in range(LEVELS):
         pilot = replace(first, lr=first.lr / 10 ** (level / 2))
         reading = attempt(peer, case, pilot, seed + level)
@@ -135,6 +134,16 @@ def tuned(peer: Peer, case: Any, seconds: float, seed: int) -> tuple[Setting, li
     draws = min(DRAWS, per_chain - burn_in)
     thin = (per_chain - burn_in) // draws
     return replace(pilot, burn_in=burn_in, draws=draws, thin=thin), pilots
+
+
+@functools.cache
+def fixed_cost(peer: Peer, chains: int) -> float:
+    """CPU seconds of a run that hardly takes a step, after one that compiles whatever the peer compiles."""
+    plain = Setting(1e-3, 1.0, 1.0, chains, draws=2)
+    for _ in range(2):
+        begun = time.process_time()
+        peer.estimate(bare(lambda w: w.square().sum(-1), torch.zeros(2)), plain, 0)
+    return time.process_time() - begun
 
 
 def agree(larger: dict[str, float], smaller: dict[str, float]) -> bool:
