@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from common import Problem, bare
 from torch import nn
@@ -9,29 +11,28 @@ from torch import nn
 ROWS, BATCH = 256, 32
 
 
-def squared_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return (output - target).square().sum(-1)
+def squared(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return (output - target).square().mean(-1)
 
 
-def network(*layers: nn.Module) -> Problem:
-    """A network that is its own teacher, so that its weights are a minimum."""
-    generator = torch.Generator().manual_seed(0)
-    model = nn.Sequential(*layers)
+def network(sizes: tuple[int, ...], curved: bool) -> Problem:
+    """A network that is its own teacher, so that its weights are a minimum: tanh with biases, or linear."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise(sizes):
+        layers += [nn.Linear(a, b, bias=curved), *([nn.Tanh()] if curved else [])]
+    model = nn.Sequential(*(layers[:-1] if curved else layers))
+    inputs = torch.randn(ROWS, sizes[0], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape, generator=generator) / weights.shape[-1] ** 0.5)
-        inputs = torch.randn(ROWS, layers[0].in_features, generator=generator)
-        targets = model(inputs)
-    return Problem(model, inputs, targets, BATCH, squared_error)
+        return Problem(model, inputs, model(inputs), BATCH, squared)
 
 
 def problems() -> dict[str, Problem]:
-    """Two bare potentials and three networks, in float32."""
-    linear = [nn.Linear(20, 20, bias=False) for _ in range(3)]
+    """Two bare potentials and three networks, in float32; those of benchmarks/batching.py."""
     return {
-        "x²y², d = 2": bare(lambda w: w[..., 0] ** 2 * w[..., 1] ** 2, torch.zeros(2)),
-        "quadratic, d = 20": bare(lambda w: w.square().sum(-1), torch.zeros(20)),
-        "MLP, d = 1072": network(nn.Linear(16, 32), nn.Tanh(), nn.Linear(32, 16)),
-        "MLP, d = 8352": network(nn.Linear(32, 128), nn.Tanh(), nn.Linear(128, 32)),
-        "deep linear network, d = 1200": network(*linear),
+        "w1²w2²": bare(lambda w: w[..., 0] ** 2 * w[..., 1] ** 2, torch.zeros(2)),
+        "quadratic, d = 20": bare(lambda w: w.square().sum(-1) / 2, torch.zeros(20)),
+        "perceptron, 1k": network((8, 24, 24, 8), True),
+        "perceptron, 8k": network((16, 80, 80, 4), True),
+        "deep linear, 10-8-8-10": network((10, 8, 8, 10), False),
     }
