@@ -11,6 +11,7 @@ import argparse
 import functools
 import importlib
 import importlib.metadata
+import itertools
 import json
 import math
 import sys
@@ -27,7 +28,7 @@ from torch import nn
 SAMPLES = 10_000  # the n of nβ = n/ln n that all peers are given; no case has data of its own
 ROWS = 64  # data points of the stand-in data set; K is the same at each of them
 PILOT_STEPS = 500  # burn-in, and then as many draws, a chain
-LEVELS = 6  # step sizes nβ·lr = 1, 10^-½, 10^-1, …
+LEVELS, FINITE = 8, 4  # step sizes nβ·lr = 1, 10^-½, 10^-1, … until so many pilots, or so many that read a number
 DRAWS = 2000
 
 
@@ -114,8 +115,9 @@ def prior_precision(case: Any) -> float:
 def tuned(peer: Peer, case: Any, seconds: float, seed: int) -> tuple[Setting, list[dict[str, float]]]:
     """Choose a step size as the peers' guides do, from pilots alone, then as many steps as the budget allows.
 
-    The pilots halve a decade at a time; the largest step size that reads the same as the next smaller one, within 10 %
-    or two standard errors, is left by one more half decade. The truth is not looked at.
+    The pilots go down by half decades; the largest step size that reads the same as the next smaller one, within 10 %
+    or two standard errors, is left by one more half decade. Where no two agree, the two that differ least do. The truth
+    is not looked at.
     """
     n_beta = SAMPLES / math.log(SAMPLES)
     first = Setting(1 / n_beta, n_beta, prior_precision(case), peer.chains, PILOT_STEPS, PILOT_STEPS, 1, case.domain)
@@ -125,7 +127,8 @@ def tuned(peer: Peer, case: Any, seconds: float, seed: int) -> tuple[Setting, li
         reading = attempt(peer, case, pilot, seed + level)
         error = reading["std"] / math.sqrt(pilot.chains)
         pilots.append({"lr": pilot.lr, "llc": reading["trimmed"], "error": error, "seconds": reading["seconds"]})
-        if level and agree(pilots[-2], pilots[-1]):
+        finite = [p for p in pilots if math.isfinite(p["llc"])]
+        if (level and agree(pilots[-2], pilots[-1])) or len(finite) == FINITE:
             break
     left = seconds - (time.process_time() - started) - fixed
     step = max(pilots[-1]["seconds"] - fixed, 1e-3) / first.steps
@@ -133,7 +136,20 @@ def tuned(peer: Peer, case: Any, seconds: float, seed: int) -> tuple[Setting, li
     burn_in = per_chain // 5
     draws = min(DRAWS, per_chain - burn_in)
     thin = (per_chain - burn_in) // draws
-    return replace(pilot, burn_in=burn_in, draws=draws, thin=thin), pilots
+    return replace(first, lr=best_step(pilots), burn_in=burn_in, draws=draws, thin=thin), pilots
+
+
+def best_step(pilots: list[dict[str, float]]) -> float:
+    """Smaller step size of the last two pilots where they agree, or of the two that differ least."""
+    if agree(pilots[-2], pilots[-1]):
+        return pilots[-1]["lr"]
+
+    def gap(pair: tuple[dict[str, float], dict[str, float]]) -> float:
+        larger, smaller = (p["llc"] for p in pair)
+        relative = abs(larger - smaller) / max(abs(larger), abs(smaller), 1e-12)
+        return relative if math.isfinite(relative) else math.inf
+
+    return min(itertools.pairwise(pilots), key=gap)[1]["lr"]
 
 
 @functools.cache

@@ -37,10 +37,10 @@ CONTESTANTS = {  # name: environment, function, numbers of chains
     "devinterp 1.3.2": ("devinterp1", "peer", (4,)),
     "devinterp 2.0.1": ("devinterp2", "peer", (4,)),
     "canonical-interp 0.1.5": ("canonical", "peer", (8, 64)),
-    "canonical-interp 0.1.5, compiled": ("canonical", "canonical_compiled", (8, 64)),
+    "canonical-interp 0.1.5, compiled": ("canonical", "canonical_compiled", (64,)),
 }
 SHORT = 20
-SECONDS = 1.0
+SECONDS = 0.8
 
 
 def main() -> None:
