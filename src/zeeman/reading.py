@@ -30,6 +30,10 @@ class Verdict(Enum):
         "raise n_beta or localization, or read a later checkpoint."
     )
     TOO_ANHARMONIC = "The spread of the energy does not fit a local asymptotic law: raise n_beta or localization."
+    BEYOND_PRECISION = (
+        "Too little of the ladder lies within the machine's precision: "
+        "write the potential so that small values do not come from cancelling large ones."
+    )
     TOO_FEW_DRAWS = "Too few independent draws for an error bar: raise num_draws or num_chains."
 
     @property

@@ -60,6 +60,10 @@ class Show:
         """Show how many units are done."""
         self._update("examining", progress.done, progress.total)
 
+    def steps(self, done: int, total: int) -> None:
+        """Show how far a sampler is."""
+        self._update("sampling", done, total)
+
     def _update(self, name: str, done: int, total: int) -> None:
         if name not in self.tasks:
             self.tasks[name] = self.bars.add_task(name, total=total)

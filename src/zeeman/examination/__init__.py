@@ -11,6 +11,8 @@ from zeeman.examination.document import llc_table as llc_table
 from zeeman.examination.engine import Progress as Progress
 from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
+from zeeman.examination.potential import PotentialExamination as PotentialExamination
+from zeeman.examination.potential import examine_potential as examine_potential
 from zeeman.examination.run import DEVICES as DEVICES
 from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine

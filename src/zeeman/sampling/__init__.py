@@ -7,6 +7,10 @@ from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
 from zeeman.sampling.health import Health as Health
 from zeeman.sampling.health import judge as judge
+from zeeman.sampling.ladder import Ladder as Ladder
+from zeeman.sampling.ladder import LadderDraws as LadderDraws
+from zeeman.sampling.ladder import run_ladder as run_ladder
+from zeeman.sampling.moves import Energy as Energy
 from zeeman.sampling.noise import Noise as Noise
 from zeeman.sampling.noise import minibatch as minibatch
 from zeeman.sampling.posterior import LocalPosterior as LocalPosterior

@@ -8,6 +8,7 @@ from zeeman.subjects.checkpoint import Checkpoint as Checkpoint
 from zeeman.subjects.component import Component as Component
 from zeeman.subjects.component import list_components as list_components
 from zeeman.subjects.component import resolve_component as resolve_component
+from zeeman.subjects.potential import Potential as Potential
 from zeeman.subjects.recorder import Recorder as Recorder
 from zeeman.subjects.series import Series as Series
 from zeeman.subjects.verification import Flag as Flag

@@ -1,0 +1,99 @@
+"""``zeeman density``: the density of states of a polynomial."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from zeeman.cli.app import Json, app, clock, print_json, progress_bars
+
+
+@app.command
+def density(
+    potential: str,
+    /,
+    *,
+    domain: float | None = None,
+    localization: float = 0.0,
+    num_walkers: int = 128,
+    num_draws: int = 1750,
+    seed: int = 0,
+    json: Json = False,
+) -> None:
+    """Measure the learning coefficient, its multiplicity and the density of states of a potential K ≥ 0.
+
+    Parameters
+    ----------
+    potential
+        A polynomial that is 0 at its minimum, such as "x**2*y**2" or "(x^2 - y^3)^2".
+    domain
+        Half-width of the box around the origin on which weights are uniform; 1 where neither this nor a localization
+        is given.
+    localization
+        Precision γ of a Gaussian around the origin, instead of a box or within it.
+    num_walkers
+        Independent walkers on the ladder.
+    num_draws
+        Draws of each walker.
+    """
+    started = time.monotonic()
+    import torch
+
+    from zeeman.examination import examine_potential
+    from zeeman.sampling import Ladder
+    from zeeman.subjects import Potential
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        parsed = Potential.parse(potential)
+        with progress_bars(json) as show:
+            found = examine_potential(
+                parsed,
+                torch.zeros(len(parsed.variables)),
+                domain=1.0 if domain is None and localization == 0 else domain,
+                localization=localization,
+                ladder=Ladder(num_walkers=num_walkers, num_draws=num_draws, seed=seed),
+                on_progress=show.steps,
+            )
+    finally:
+        torch.set_num_threads(threads)
+    llc, seconds = found.llc, time.monotonic() - started
+    content: dict[str, Any] = {
+        "llc": _number(llc.value),
+        "llc_se": _number(llc.standard_error),
+        "multiplicity": llc.coordinates.get("multiplicity"),
+        "multiplicity_posterior": {
+            str(m): round(p, 4) for m, p in llc.coordinates.get("multiplicity_posterior", {}).items()
+        },
+        "verdict": llc.verdict.name.lower(),
+        "reasons": list(llc.reasons),
+        "seconds": round(seconds, 2),
+    }
+    if json:
+        print_json(content)
+        return
+    print(f"{potential}: λ = {llc.value:.4f} ± {llc.standard_error:.4f} [{content['verdict']}]")
+    shares = ", ".join(f"m = {m}: {p:.1%}" for m, p in content["multiplicity_posterior"].items() if p >= 0.001)
+    print(f"multiplicity {content['multiplicity']} ({shares})" if shares else "multiplicity not decided")
+    for reason in (llc.verdict.value, *llc.reasons) if not llc.verdict.trusted else ():
+        print(f"  {reason}")
+    _curve(found)
+    print(f"{clock(seconds)}, n_beta up to {llc.health['coldest_n_beta']:.1e} on {llc.health['rungs']:.0f} rungs")
+
+
+def _number(value: Any) -> float | None:
+    import math
+
+    return float(value) if math.isfinite(value) else None
+
+
+def _curve(found: Any) -> None:
+    """Print λ(ε) at a dozen scales."""
+    if found.density is None:
+        return
+    density = found.density
+    print("\n      ε        log V(ε)           λ(ε)")
+    for k in range(len(density.epsilon) - 1, -1, -max(1, len(density.epsilon) // 12)):
+        volume = f"{density.log_volume[k]:8.3f} ± {density.log_volume_se[k]:.3f}"
+        print(f"  {density.epsilon[k]:8.1e}  {volume}   {density.exponent[k]:.3f} ± {density.exponent_se[k]:.3f}")

@@ -1,0 +1,215 @@
+"""The learning coefficient and its multiplicity from the energies of a ladder, by a joint fit over all rungs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeeman.errors import ZeemanError
+
+Floats = NDArray[np.float64]
+
+ONSET = 0.6
+"""The fit begins on the rung where t⟨K⟩ has reached this share of its level on the coldest rungs."""
+STEPS = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 1.0)
+"""Candidates for the common step δ of the exponents of the corrections t^−δ, t^−2δ, …"""
+NUM_CORRECTIONS = 5
+CORRECTION = 0.5
+"""Prior size of each correction at the onset, as a share of the level."""
+LOG_SPREAD = 0.6
+"""Prior spread of the logarithm of the scale a of the logarithm."""
+SHORTEST_LOG = 4.0
+HIGHER_LOG = 0.7
+"""Prior size of what a polynomial of the logarithm adds to a plain power of it, where m is 3 or more."""
+MULTIPLICITY_PRIOR = 0.5
+"""Each further unit of multiplicity is so much as likely beforehand."""
+MIN_RUNGS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Asymptotics:
+    """What the fit found.
+
+    Parameters
+    ----------
+    llc, llc_se : float
+        λ averaged over everything else, with its posterior standard deviation.
+    multiplicity : int
+        The likeliest m.
+    posterior : dict
+        Probability of each m.
+    misfit : float
+        χ² a degree of freedom of the best fit; beyond about 2 the law does not describe the ladder.
+    correction : float
+        λ less t⟨K⟩ on the coldest rung: how far the ladder is from its limit.
+    """
+
+    llc: float
+    llc_se: float
+    multiplicity: int
+    posterior: dict[int, float]
+    misfit: float
+    correction: float
+
+
+@dataclass(frozen=True)
+class _Fit:
+    multiplicity: int
+    llc: float
+    variance: float
+    log_evidence: float
+    chi2: float
+
+
+def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> Asymptotics:
+    """Fit λ and m to t⟨K⟩ along a ladder.
+
+    Where Z(t) ~ t^−λ P(log t) (1 + …) with P of degree m − 1,
+
+        t⟨K⟩_t = λ − (m − 1)/(log(t/t₀) + a) + b/(log(t/t₀) + a)³ + Σ_j B_j t^{−jδ},
+
+    with t₀ where half of the level is reached. The b term is there for m ≥ 3 alone, where P has more than one
+    coefficient; the last sum stands for localization, walls and the next singularities. For given (m, a, δ) this is
+    linear with Gaussian priors on b and B_j, so that evidence and posterior are exact; m, a and δ are summed over.
+    The error of λ hence includes not knowing m, a, δ and the corrections.
+
+    Parameters
+    ----------
+    values : array, shape (walkers, rungs)
+        t K averaged over the draws of each independent walker.
+    n_beta : array, shape (rungs,)
+        t, ascending.
+    max_multiplicity : int
+        The number of weights bounds m.
+
+    Returns
+    -------
+    Asymptotics
+
+    Raises
+    ------
+    ZeemanError
+        If too few rungs lie past the onset, or too few walkers give no covariance.
+
+    Examples
+    --------
+    >>> t = np.geomspace(1, 1e12, 24)
+    >>> noise = 0.1 * np.random.default_rng(0).standard_normal((128, 24))
+    >>> found = fit_asymptotics(0.5 - 1 / (np.log(t) + 4) + noise, t, 2)
+    >>> found.multiplicity, bool(abs(found.llc - 0.5) < 3 * found.llc_se)
+    (2, True)
+    """
+    walkers, rungs = values.shape
+    if walkers < 8:
+        raise ZeemanError(f"a fit over rungs needs at least 8 walkers for its covariance, got {walkers}; run more.")
+    mean, covariance = mean_covariance(values)
+    level = float(np.median(mean[-max(3, rungs // 6) :]))
+    first = int(np.argmax(mean > ONSET * level))
+    used = rungs - first
+    if level <= 0 or used < MIN_RUNGS:
+        raise ZeemanError(
+            f"only {used} rungs lie where t⟨K⟩ has levelled off, and a fit needs {MIN_RUNGS}; extend the ladder."
+        )
+    place = np.log(n_beta)[first:] - _half_way(np.log(n_beta), mean, level)
+    # An inverse of a sample covariance is too sure of itself by this factor (Hartlap et al. 2007).
+    trust = max((walkers - used - 2) / (walkers - 1), 0.05)
+    precision = np.linalg.inv(covariance[first:, first:]) * trust
+    fits = list(_fits(place, mean[first:], precision, level, max_multiplicity))
+    return _average(fits, used, float(mean[-1]))
+
+
+def mean_covariance(values: Floats) -> tuple[Floats, Floats]:
+    """Mean over rows and its covariance, whose correlations are shrunk towards none as far as they are noise.
+
+    Ledoit and Wolf 2004 with the diagonal kept, in the form of Schäfer and Strimmer 2005.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).standard_normal((200, 3))
+    >>> bool(np.allclose(mean_covariance(values)[1] * 200, np.eye(3), atol=0.3))
+    True
+    """
+    count = len(values)
+    mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
+    scaled = (values - mean) / np.where(deviation > 0, deviation, 1.0)
+    correlation = scaled.T @ scaled / (count - 1)
+    squares = (scaled**2).T @ scaled**2 / count
+    noise = (squares - (scaled.T @ scaled / count) ** 2) * (count / (count - 1)) ** 2 / (count - 1)
+    off = ~np.eye(len(mean), dtype=bool)
+    total = float((correlation[off] ** 2).sum())
+    shrink = min(1.0, max(0.0, float(noise[off].sum()) / total)) if total > 0 else 1.0
+    np.fill_diagonal(correlation, 1.0)
+    correlation = np.where(off, (1 - shrink) * correlation, 1.0)
+    return mean, correlation * np.outer(deviation, deviation) / count
+
+
+def _half_way(log_t: Floats, mean: Floats, level: float) -> float:
+    """Log t₀ where t⟨K⟩ passes half of its level."""
+    above = int(np.argmax(mean > 0.5 * level))
+    if above == 0:
+        return float(log_t[0])
+    return float(np.interp(0.5 * level, mean[above - 1 : above + 1], log_t[above - 1 : above + 1]))
+
+
+def _fits(place: Floats, mean: Floats, precision: Floats, level: float, max_multiplicity: int) -> Iterator[_Fit]:
+    for multiplicity in range(1, max_multiplicity + 1):
+        for scale, log_prior in _scales(multiplicity, level):
+            for step in STEPS:
+                prior = log_prior - math.log(len(STEPS)) + (multiplicity - 1) * math.log(MULTIPLICITY_PRIOR)
+                yield _fit(place, mean, precision, level, multiplicity, scale, step, prior)
+
+
+def _scales(multiplicity: int, level: float) -> list[tuple[float, float]]:
+    """Values of a with the logarithm of their prior.
+
+    The logarithm alone would halve t⟨K⟩ at t₀ if a were 2 (m − 1)/λ; other corrections help it there, so that a is
+    about this or more.
+    """
+    if multiplicity == 1:
+        return [(0.0, 0.0)]
+    middle = max(SHORTEST_LOG, 2 * (multiplicity - 1) / level)
+    z = np.linspace(-2, 2, 17)
+    weight = -0.5 * z * z - np.logaddexp.reduce(-0.5 * z * z)
+    return [(middle * math.exp(LOG_SPREAD * a), float(b)) for a, b in zip(z, weight, strict=True)]
+
+
+def _fit(
+    place: Floats, mean: Floats, precision: Floats, level: float,
+    multiplicity: int, scale: float, step: float, log_prior: float,
+) -> _Fit:  # fmt: skip
+    """Bayesian linear regression with a flat prior on λ."""
+    powers = step * np.arange(1, NUM_CORRECTIONS + 1)
+    columns = [np.ones(len(place)), *np.exp(-np.multiply.outer(powers, place - place[0]))]
+    spreads = [CORRECTION * level] * NUM_CORRECTIONS
+    target = mean
+    if multiplicity > 1:
+        target = mean + (multiplicity - 1) / (place + scale)
+    if multiplicity > 2:
+        columns.append((place + scale) ** -3.0)
+        spreads.append(HIGHER_LOG * scale**2 * (multiplicity - 1) / 2)
+    design, prior = np.stack(columns, axis=1), np.diag([0.0, *np.asarray(spreads) ** -2.0])
+    normal = design.T @ precision @ design + prior
+    inverse = np.linalg.inv(normal)
+    pulled = design.T @ precision @ target
+    best = inverse @ pulled
+    chi2 = float(target @ precision @ target - pulled @ best)
+    evidence = -0.5 * chi2 - 0.5 * float(np.linalg.slogdet(normal)[1]) - float(np.log(spreads).sum()) + log_prior
+    return _Fit(multiplicity, float(best[0]), float(inverse[0, 0]), evidence, chi2)
+
+
+def _average(fits: list[_Fit], used: int, coldest: float) -> Asymptotics:
+    evidence = np.array([fit.log_evidence for fit in fits])
+    weight = np.exp(evidence - np.logaddexp.reduce(evidence))
+    llc, variance = np.array([fit.llc for fit in fits]), np.array([fit.variance for fit in fits])
+    mean = float(weight @ llc)
+    spread = math.sqrt(float(weight @ (variance + (llc - mean) ** 2)))
+    posterior: dict[int, float] = {}
+    for fit, share in zip(fits, weight, strict=True):
+        posterior[fit.multiplicity] = posterior.get(fit.multiplicity, 0.0) + float(share)
+    likeliest = max(posterior, key=lambda m: posterior[m])
+    best = fits[int(np.argmax(weight))]
+    return Asymptotics(mean, spread, likeliest, posterior, best.chi2 / max(used - 1, 1), mean - coldest)
