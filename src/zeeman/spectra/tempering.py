@@ -93,7 +93,8 @@ def free_energies(pooled: Pool, n_beta: Floats, sizes: Floats, start: Floats | N
         total = share.sum(axis=0)
         gradient = total - sizes
         if np.abs(gradient / sizes).max() < TOLERANCE:
-            return f - f[0]
+            relative: Floats = f - f[0]
+            return relative
         f = _improve(f, share, total, gradient, sizes)
     raise ZeemanError("the rungs of the ladder do not overlap, so nothing joins them; put the values of n_beta closer.")
 
