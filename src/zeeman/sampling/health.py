@@ -14,6 +14,7 @@ from zeeman.sampling.statistics import drift as drift
 from zeeman.sampling.statistics import effective_draws as effective_draws
 
 MAX_RHAT = 1.1
+SURELY_RHAT = 1.25
 MIN_ESS = 15.0
 MAX_DRIFT = 4.0
 MAX_DISAGREEMENT = 8.0
@@ -25,7 +26,7 @@ MAX_EXPLOSION = 1.0
 MAX_RATIO = 3.0
 MAX_OFFSET = 0.02
 MIN_SIGNAL = 3.0
-MIN_RATIO = 0.05
+MIN_RATIO = 0.1
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,8 @@ def _rules(f: _Figures) -> tuple[tuple[bool, Verdict, str], ...]:
             f"the last third of the draws differs from the first by {f.drift:.1f} standard errors",
         ),
         (
-            f.disagreement > MAX_DISAGREEMENT and (f.rhat > MAX_RHAT or f.apart > 2 * MAX_SHIFT),
+            f.rhat > SURELY_RHAT
+            or (f.disagreement > MAX_DISAGREEMENT and (f.rhat > MAX_RHAT or f.apart > 2 * MAX_SHIFT)),
             Verdict.NOT_MIXED,
             f"R-hat is {f.rhat:.3f}, and the chains' means vary {f.disagreement:.0f} times as much as each chain's own"
             " autocorrelation explains",
