@@ -178,7 +178,7 @@ def test_chains_that_left_the_finite_numbers_diverged() -> None:
         health = judge(lost)
         assert (health.verdict, health.reasons) == (Verdict.DIVERGED, ("1 of 4 chains left the finite numbers",))
         assert all(math.isnan(x) for x in health.figures.values())
-    assert judge(np.full((3, 5), np.nan)).verdict is Verdict.DIVERGED
+    assert judge(np.full((3, 5), np.nan), start=np.zeros((3, 2))).verdict is Verdict.DIVERGED
 
 
 def test_more_energy_or_distance_than_a_minimum_holds_is_an_explosion() -> None:

@@ -200,7 +200,7 @@ def _copies(values: NDArray[np.float64]) -> bool:
 
 def _offset(energy: NDArray[np.floating], start: NDArray[np.floating] | None) -> float:
     """Loss at the reference point minus what is held for it, over the energies; root mean squares."""
-    if start is None or not np.isfinite(start).all():
+    if start is None or not (np.isfinite(start).all() and np.isfinite(energy).any()):
         return math.nan
     found = float(np.sqrt(np.square(start, dtype=np.float64).mean()))
     scale = float(np.sqrt(np.square(energy[np.isfinite(energy)], dtype=np.float64).mean()))
