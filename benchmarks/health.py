@@ -62,6 +62,7 @@ def measure(case: Case) -> dict[str, Any]:
     run = walk(case)
     rows = run.rows[:, setup.num_burnin_steps :]
     energy = setup.n_beta * rows.mean(axis=2, dtype=np.float64)
+    begun_here = run.rows[0 if setup.elsewhere is None else 1 :, 0]
     found = judge(
         energy,
         noise_variance=minibatch_variance(rows, setup.n_beta, num_rows=posterior.num_rows),
@@ -69,7 +70,7 @@ def measure(case: Case) -> dict[str, Any]:
         distance=run.distance,
         localization=setup.localization,
         virial=run.virial,
-        start=setup.n_beta * run.rows[:, 0],
+        start=setup.n_beta * begun_here,
     )
     verdict = found.verdict.name
     shown["by_chains"] = verdict
@@ -77,6 +78,9 @@ def measure(case: Case) -> dict[str, Any]:
         require_repeatable(setup.model.eval(), setup.loss, posterior.rows(slice(setup.batch_size)))
     except ZeemanError:
         verdict = "REFUSED"
+    print(
+        f"{case.label:20s} {setup.subject:26s} {verdict:16s} {'' if verdict in case.kinds else case.kinds}", flush=True
+    )
     return shown | {
         "verdict": verdict,
         "found": verdict != "OK",

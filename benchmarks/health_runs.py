@@ -383,7 +383,7 @@ def bad_cases(half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
 
 def _hot(plain: dict[str, Setup], half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
     more = 1 + 0.2 * half
-    factors = {"quadratic": 10, "wide": 10, "quartic": 8, "crosses": 8, "classifier": 12, "regressor": 8}
+    factors = {"quadratic": 10, "wide": 10, "quartic": 8, "crosses": 8, "classifier": 12, "regressor": 100}
     factors |= {"linear": 8, "counting": 6, "demo": 4}
     for name, factor in factors.items():
         yield "too hot", (*HOT, "TOO_ANHARMONIC"), replace(plain[name], lr=plain[name].lr * factor * more)
