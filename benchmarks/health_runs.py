@@ -383,7 +383,7 @@ def bad_cases(half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
 
 def _hot(plain: dict[str, Setup], half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
     more = 1 + 0.2 * half
-    factors = {"quadratic": 10, "wide": 10, "quartic": 8, "crosses": 8, "classifier": 12, "regressor": 100}
+    factors = {"quadratic": 10, "wide": 10, "quartic": 8, "crosses": 8, "classifier": 12, "regressor": 20}
     factors |= {"linear": 8, "counting": 6, "demo": 4}
     for name, factor in factors.items():
         yield "too hot", (*HOT, "TOO_ANHARMONIC"), replace(plain[name], lr=plain[name].lr * factor * more)
@@ -396,8 +396,8 @@ def _hot(plain: dict[str, Setup], half: int) -> Iterator[tuple[str, tuple[str, .
 def _heating(plain: dict[str, Setup], half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
     yield "minibatch heat", HOT, noisy_quadratic(30 + 5 * half, 1.5, half)
     yield "minibatch heat", HOT, noisy_quadratic(100, 1.0 + 0.2 * half, half, batch_size=4)
-    yield "minibatch heat", HOT, replace(plain["linear"], batch_size=1)
-    yield "minibatch heat", HOT, replace(plain["regressor"], batch_size=1, lr=1e-3)
+    yield "minibatch heat", HOT, replace(plain["linear"], batch_size=2, lr=plain["linear"].lr * 3)
+    yield "minibatch heat", HOT, replace(plain["regressor"], batch_size=2, lr=3e-3)
 
 
 def _cold(plain: dict[str, Setup], half: int) -> Iterator[tuple[str, tuple[str, ...], Setup]]:
