@@ -32,9 +32,10 @@ class LLC:
         readings = []
         for checkpoint in subject.series:
             units = chains(subject, checkpoint, settings, "full")
-            rows = draws.stack(units, "rows")[:, settings.num_burnin_steps :]
+            walked = draws.stack(units, "rows")
+            start, rows = settings.n_beta * walked[:, 0], walked[:, settings.num_burnin_steps :]
             total = len(subject.library.data.inputs)
-            health = chain_health(draws, units, settings, rows=rows, num_rows=total)
+            health = chain_health(draws, units, settings, rows=rows, num_rows=total, start=start)
             origin = provenance(subject, units[0], settings)
             for reading in (
                 llc_mean(rows, settings.n_beta, health),
@@ -184,8 +185,12 @@ def chain_health(
     rows: NDArray[np.float64] | None = None,
     num_rows: int | None = None,
     energy: NDArray[np.float64] | None = None,
+    start: NDArray[np.float64] | None = None,
 ) -> Health:
-    """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens."""
+    """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens.
+
+    ``start`` holds nβ times the first step's losses, which are those of the checkpoint.
+    """
     noise = 0.0
     if energy is None:
         assert rows is not None
@@ -198,4 +203,5 @@ def chain_health(
         distance=draws.stack(units, "distance"),
         localization=draws.attribute(units[0], "localization"),
         virial=draws.stack(units, "virial") if units[0].kind == "loaded" else None,
+        start=start,
     )
