@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.noise import Noise, minibatch
+from zeeman.sampling.noise import Noise, minibatch, room
 from zeeman.sampling.posterior import LocalPosterior, masked, walker
 from zeeman.sampling.samplers import Sampler, Vectors
 
@@ -121,6 +121,7 @@ class _Walk:
         self.weights = [self.parameters[i].detach()[box] for i, box in self.boxes]
         self.center = [w.clone() for w in self.weights]
         self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
+        self.held = torch.empty(room(self.wanted))
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return masked(self.posterior.loss(self.model, batch))
@@ -138,7 +139,8 @@ class _Walk:
         return [whole[i][box] for i, box in self.boxes]
 
     def noise(self, source: Noise, step: int) -> Vectors:
-        flat = source.normal(step, self.wanted)
+        """Noise of a step, in memory that the next step writes anew."""
+        flat = source.normal(step, self.wanted, self.held)
         return [
             f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
             for f, (i, box) in zip(flat, self.boxes, strict=True)
