@@ -49,7 +49,7 @@ class Noise:
     def __init__(self, seed: int, chain: int) -> None:
         self._philox = _philox(seed, chain, (0, 0, 0, 0))
         self._state = self._philox.state
-        self._held = np.empty(0, np.uint64)
+        self._words = np.empty(_CHUNK, np.uint64)
 
     def normal(
         self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor | None = None
@@ -70,30 +70,26 @@ class Noise:
         list of Tensor
             One vector of length ``count`` for each entry, views of ``out``.
         """
-        skips = [start % _NORMALS_PER_BLOCK for _, start, _ in wanted]
-        blocks = [-(-(skip + count) // _NORMALS_PER_BLOCK) for skip, (_, _, count) in zip(skips, wanted, strict=True)]
-        words = self._buffer(4 * sum(blocks))
-        at = 0
-        for (name, start, _), n in zip(wanted, blocks, strict=True):
-            words[at : at + 4 * n] = self._words(start // _NORMALS_PER_BLOCK, step, _hash(name), 4 * n)
-            at += 4 * n
-        values = _box_muller(words, out)
-        edges = np.cumsum([0, *blocks]) * _NORMALS_PER_BLOCK
-        return [
-            values[edge + skip : edge + skip + count]
-            for edge, skip, (_, _, count) in zip(edges, skips, wanted, strict=False)
-        ]
+        out = torch.empty(room(wanted)) if out is None else out
+        found, begin, done, held = [], 0, 0, 0  # places in out, counted in normals; words that wait
+        for name, start, count in wanted:
+            skip = start % _NORMALS_PER_BLOCK
+            found.append(out[begin + skip : begin + skip + count])
+            left = -(-(skip + count) // _NORMALS_PER_BLOCK) * 4
+            begin += 2 * left
+            self._seek(start // _NORMALS_PER_BLOCK, step, _hash(name))
+            while left:
+                n = min(left, _CHUNK - held)
+                self._words[held : held + n] = self._philox.random_raw(n)
+                left, held = left - n, held + n
+                if held == _CHUNK or (left == 0 and begin == len(out)):
+                    _box_muller(self._words[:held], out[done : done + 2 * held])
+                    done, held = done + 2 * held, 0
+        return found
 
-    def _buffer(self, count: int) -> NDArray[np.uint64]:
-        """Memory that every step writes anew: fresh pages cost more than the numbers in them."""
-        if len(self._held) < count:
-            self._held = np.empty(count, np.uint64)
-        return self._held[:count]
-
-    def _words(self, block: int, step: int, stream: int, count: int) -> NDArray[np.uint64]:
+    def _seek(self, block: int, step: int, stream: int) -> None:
         self._state["state"]["counter"][:] = (block, step, stream, 0)
         self._philox.state = self._state
-        return self._philox.random_raw(count)
 
 
 def room(wanted: list[tuple[str, int, int]]) -> int:
@@ -105,17 +101,13 @@ def room(wanted: list[tuple[str, int, int]]) -> int:
 def _box_muller(words: NDArray[np.uint64], out: torch.Tensor | None = None) -> torch.Tensor:
     """Two normals a word, r cos a and r sin a: its low half says r, its high half a."""
     out = torch.empty(2 * len(words)) if out is None else out
-    pairs = torch.view_as_complex(out.view(-1, 2))
-    buffers = torch.empty(3, min(_CHUNK, len(words)))
-    for begin in range(0, len(words), _CHUNK):
-        part = words[begin : begin + _CHUNK]
-        radius, angle, cosine = buffers[:, : len(part)]
-        np.copyto(radius.numpy(), part.astype(np.uint32))
-        np.copyto(angle.numpy(), (part >> 32).astype(np.uint32))
-        radius.add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
-        angle.add_(0.5).mul_(2.0**-32).mul_(2 * torch.pi)
-        torch.cos(angle, out=cosine)
-        torch.complex(cosine.mul_(radius), angle.sin_().mul_(radius), out=pairs[begin : begin + _CHUNK])
+    radius, angle, cosine = torch.empty(3, len(words))
+    np.copyto(radius.numpy(), words.astype(np.uint32))
+    np.copyto(angle.numpy(), (words >> 32).astype(np.uint32))
+    radius.add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
+    angle.add_(0.5).mul_(2.0**-32).mul_(2 * torch.pi)
+    torch.cos(angle, out=cosine)
+    torch.complex(cosine.mul_(radius), angle.sin_().mul_(radius), out=torch.view_as_complex(out.view(-1, 2)))
     return out
 
 
