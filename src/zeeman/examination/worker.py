@@ -21,7 +21,7 @@ from zeeman.sampling import (
     match_energy,
     run_chain,
 )
-from zeeman.sampling.posterior import masked, rows_at_once, rows_of
+from zeeman.sampling.posterior import masked, parts_of, rows_at_once, rows_of
 
 BLOCK_STEPS = 60
 
@@ -54,7 +54,7 @@ def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, _ in unit.observed:
         item = subject.observable(name)
-        parts = torch.arange(len(item.scored)).split(rows_at_once(subject.loss, model, item.batch))
+        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch))
         with torch.no_grad():
             losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
             arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise, minibatch, room
-from zeeman.sampling.posterior import LocalPosterior, masked, rows_at_once, rows_of, walker
+from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, rows_of, walker
 from zeeman.sampling.samplers import Sampler, Vectors
 
 
@@ -142,8 +142,8 @@ class _Walk:
             parameter.data = torch.empty(0)
 
     def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """Rows that go through the model together, of equal numbers as far as can be."""
-        return list(index.tensor_split(-(-len(index) // self.at_once)))
+        """Rows that go through the model together."""
+        return parts_of(index, self.at_once)
 
     def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
         """Gradient of the losses that were added, and of this one."""
@@ -343,7 +343,8 @@ def _reference(walk: _Walk, shared: dict[Any, Any]) -> _Reference:
 
 
 def _read_reference(walk: _Walk, size: int) -> _Reference:
-    batches = torch.arange(walk.posterior.num_rows).split(size)
+    everything = torch.arange(walk.posterior.num_rows)
+    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
     parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
     unit = float(torch.cat([weight for _, weight in parts]).mean())
     return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)

@@ -225,6 +225,11 @@ def rows_of(data: Any, index: torch.Tensor | slice) -> Any:
     return tuple(part[index] for part in data) if isinstance(data, tuple) else data[index]
 
 
+def parts_of(index: torch.Tensor, at_once: int) -> list[torch.Tensor]:
+    """Split indices into parts of at most ``at_once``, of equal numbers as far as can be."""
+    return list(index.tensor_split(-(-len(index) // at_once)))
+
+
 def check_number(name: str, value: float, *, zero: bool) -> None:
     """Demand a finite number that is positive, or at least 0 where ``zero``.
 
