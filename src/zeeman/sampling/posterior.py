@@ -207,7 +207,7 @@ def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # kept, lest its address be used again, yet no part of a circle through the graph
 
     still = [p for p in model.parameters() if p.is_floating_point() and not p.requires_grad]
     for parameter in still:
