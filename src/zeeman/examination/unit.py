@@ -11,7 +11,7 @@ from typing import Any, Literal
 from zeeman.errors import ZeemanError
 from zeeman.sampling import SGLD, RMSPropSGLD, Sampler, Schedule, Unloaded, check_number
 
-SAMPLER_VERSION = 1
+SAMPLER_VERSION = 2
 """Raised whenever the numbers that a unit holds would come out different."""
 
 Kind = Literal["reference", "loaded", "unloaded"]
