@@ -448,3 +448,23 @@ def test_matching_the_energy_finds_the_localization(target: float) -> None:
 def test_schedules_without_meaning_are_refused(field: str) -> None:
     with pytest.raises(ZeemanError, match=f"{field} must be at least"):
         Schedule(**{field: -1})
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+@pytest.mark.parametrize("loss", [squared, by_position, masked])
+def test_rows_that_go_through_in_parts_give_the_same_chain(
+    loss: Any, batch_size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = blocks(regression(loss=loss, batch_size=batch_size), observables={})
+    # So few bytes that every row is a part of its own.
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    cut = blocks(regression(loss=loss, batch_size=batch_size), observables={})
+    np.testing.assert_allclose(rows(cut), rows(whole), atol=2e-6)
+    for one, other in zip(cut[-1].state.weights, whole[-1].state.weights, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_an_observable_that_goes_through_in_parts_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = blocks(regression())
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    np.testing.assert_allclose(observed(blocks(regression())), observed(whole), atol=2e-6)

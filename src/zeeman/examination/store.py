@@ -218,7 +218,8 @@ class UnitStore:
                 _array(group, name)[starts[name] : starts[name] + len(values)] = values
         tensors = {f"weights/{i}": w.contiguous() for i, w in enumerate(block.state.weights)}
         tensors |= {f"{k}/{i}": v.contiguous() for k, vs in block.state.sampler.items() for i, v in enumerate(vs)}
-        _write(self.path / _STATE, safetensors.torch.save(tensors, {"step": str(block.state.step)}))
+        with _replacing(self.path / _STATE) as temporary:
+            safetensors.torch.save_file(tensors, temporary, {"step": str(block.state.step)})
 
     def write_array(self, name: str, values: NDArray[Any]) -> None:
         """Write one array whole."""
@@ -263,8 +264,15 @@ def told(action: str, path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: bytes) -> None:
+    with _replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside the path that takes its place once it is whole."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_bytes(content)
+    yield temporary
     os.replace(temporary, path)
 
 

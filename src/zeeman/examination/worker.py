@@ -26,6 +26,7 @@ from zeeman.sampling import (
     run_chain,
     run_chains,
 )
+from zeeman.sampling.posterior import masked, parts_of, rows_at_once, rows_of
 
 BLOCK_STEPS = 60
 CHAINS_TOGETHER = 4
@@ -62,12 +63,13 @@ def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, _ in unit.observed:
         item = subject.observable(name)
+        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch))
         with torch.no_grad():
-            losses = subject.loss(model, item.batch)
-            found = losses[0] if isinstance(losses, tuple) else losses
-            arrays[f"observed_{name}"] = found[item.scored].numpy()
+            losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
+            arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()
             if subject.loss is language_model_loss:
-                arrays[f"hits_{name}"] = language_model_hits(model, item.batch)[item.scored].float().numpy()
+                hits = [language_model_hits(model, rows_of(item.batch, part)) for part in parts]
+                arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
     place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
     for name, values in arrays.items():
         place.write_array(name, values)

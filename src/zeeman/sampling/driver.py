@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.noise import Noise, minibatch
-from zeeman.sampling.posterior import LocalPosterior, masked, walker
+from zeeman.sampling.noise import Noise, minibatch, room
+from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, rows_of, walker
+from zeeman.sampling.repeatability import require_repeatable
 from zeeman.sampling.samplers import AnySampler, MetropolisSampler, Overdamped, Position, Sampler, Vectors
 
 
@@ -126,8 +127,11 @@ class _Walk:
         self.boxes = [(i, box) for i, name in enumerate(moving) for box in posterior.component.slices[name]]
         names = list(moving)
         self.weights = [self.parameters[i].detach()[box] for i, box in self.boxes]
-        self.center = [w.clone() for w in self.weights]
+        still = [posterior.model.get_parameter(name).detach() for name in names]  # w* itself, which nobody changes
+        self.center = [still[i][box] for i, box in self.boxes]
         self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
+        self.held = torch.empty(room(self.wanted))
+        self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return masked(self.posterior.loss(self.model, batch))
@@ -139,13 +143,32 @@ class _Walk:
             return losses * weight, weight
         return (losses * weight).flatten(1).sum(1), weight.flatten(1).sum(1)
 
-    def gradient(self, loss: torch.Tensor) -> Vectors:
+    def close(self) -> None:
+        """Give the memory back at once: a model is often part of a circle that only the garbage collector frees."""
+        self.weights, self.held = [], torch.empty(0)
+        for parameter in self.parameters:
+            parameter.data = torch.empty(0)
+
+    def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
+        """Rows that go through the model together."""
+        return parts_of(index, self.at_once)
+
+    def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
+        """Gradient of the losses that were added, and of this one."""
+        if loss is not None:
+            self.add_gradient(loss)
         # A potential may not depend on every weight; such weights feel no force.
-        whole = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        whole = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        for parameter in self.parameters:
+            parameter.grad = None
         return [whole[i][box] for i, box in self.boxes]
 
+    def add_gradient(self, loss: torch.Tensor) -> None:
+        torch.autograd.backward(loss, inputs=self.parameters)
+
     def noise(self, source: Noise, step: int) -> Vectors:
-        flat = source.normal(step, self.wanted)
+        """Noise of a step, in memory that the next step writes anew."""
+        flat = source.normal(step, self.wanted, self.held)
         return [
             f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
             for f, (i, box) in zip(flat, self.boxes, strict=True)
@@ -234,8 +257,24 @@ def run_chain(
         Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
     _check_fit(posterior, sampler, schedule)
-    watched = observables or {}
     walk = _Walk(posterior)
+    try:
+        yield from _blocks(walk, sampler, schedule, seed, chain, observables or {}, block_steps, state)
+    finally:
+        walk.close()
+
+
+def _blocks(
+    walk: _Walk,
+    sampler: Sampler,
+    schedule: Schedule,
+    seed: int,
+    chain: int,
+    watched: Mapping[str, Observable],
+    block_steps: int,
+    state: ChainState | None,
+) -> Iterator[Block]:
+    posterior = walk.posterior
     with torch.no_grad():
         reference = _reference(walk, posterior.shared) if sampler.needs_gradient else None
         expected = {name: _scored(walk, item) for name, item in watched.items()}
@@ -264,6 +303,7 @@ def run_chain(
                         seen[name].append(_difference(walk, item, expected[name]))
             if reference is not None and not walk.lost:
                 mover.move(gradient, step)
+        gradient = []  # its memory serves the copy of the weights
         after = _snapshot(walk, beside, steps.stop)
         yield Block(
             first, rows, walk.distance(), virial, _stacked(seen, expected), after, heat, mover.acceptance(len(steps))
@@ -363,17 +403,14 @@ def _uniform(noise: Noise, step: int) -> tuple[float, float]:
 def _look(walk: _Walk, reference: _Reference) -> Position:
     """Read all rows at the weights as they are."""
     posterior = walk.posterior
-    with torch.enable_grad():
-        rows = walk.rows(posterior.rows(slice(None)))[0] / reference.unit
-        loss = rows.mean()
-    change = rows.detach().double() - reference.rows
+    rows, gradient = _rows_and_gradient(walk, reference, torch.arange(posterior.num_rows))
+    if not gradient:
+        return Position(math.inf, [], np.full(posterior.num_rows, np.nan, np.float32))
+    change = rows.double() - reference.rows
     energy = posterior.n_beta * float(change.mean())
     for w, middle in zip(walk.weights, walk.center, strict=True):
         energy += posterior.localization / 2 * float((w - middle).double().square().sum())
-    finite = math.isfinite(energy)
-    return Position(
-        energy if finite else math.inf, walk.gradient(loss) if finite else [], change.to(torch.float32).numpy()
-    )
+    return Position(energy, gradient, change.to(torch.float32).numpy())
 
 
 def _snapshot(walk: _Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:
@@ -392,17 +429,29 @@ def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: in
     """Read a minibatch into ``out`` and give its gradient; a chain whose loss is not finite is lost."""
     posterior = walk.posterior
     if posterior.batch_size is None:
-        index: torch.Tensor | slice = slice(None)
+        index = torch.arange(posterior.num_rows)
     else:
         index = torch.from_numpy(minibatch(seed, chain, step, posterior.num_rows, posterior.batch_size))
-    with torch.enable_grad():
-        rows = walk.rows(posterior.rows(index))[0] / reference.unit
-        loss = rows.mean()
-    if not torch.isfinite(loss):
+    rows, gradient = _rows_and_gradient(walk, reference, index)
+    if not gradient:
         walk.lose()
         return []
-    out[:] = (rows.detach() - reference.rows[index]).numpy()
-    return walk.gradient(loss)
+    out[:] = (rows - reference.rows[index]).numpy()
+    return gradient
+
+
+def _rows_and_gradient(walk: _Walk, reference: _Reference, index: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
+    """Loss of each row and the gradient of their mean; no gradient where the loss is not finite."""
+    found: list[torch.Tensor] = []
+    for part in walk.parts(index):
+        with torch.enable_grad():
+            rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
+            loss = rows.mean() * (len(part) / len(index))
+        found.append(rows.detach())
+        if not torch.isfinite(loss):
+            return torch.cat(found), []
+        walk.add_gradient(loss)
+    return torch.cat(found), walk.gradient()
 
 
 def _move(
@@ -424,7 +473,10 @@ def _reference(walk: _Walk, shared: dict[Any, Any]) -> _Reference:
 
 
 def _read_reference(walk: _Walk, size: int) -> _Reference:
-    parts = [walk.rows(walk.posterior.rows(slice(a, a + size))) for a in range(0, walk.posterior.num_rows, size)]
+    everything = torch.arange(walk.posterior.num_rows)
+    require_repeatable(walk.model, walk.posterior.loss, walk.posterior.rows(everything[: min(size, 8)]))
+    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
+    parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
     unit = float(torch.cat([weight for _, weight in parts]).mean())
     return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
 
@@ -436,5 +488,7 @@ def _difference(walk: _Walk, item: Observable, expected: torch.Tensor) -> NDArra
 
 
 def _scored(walk: _Walk, item: Observable) -> torch.Tensor:
-    losses, _ = walk.losses(item.batch)
-    return losses[item.scored]
+    parts = walk.parts(torch.arange(len(item.scored)))
+    if len(parts) == 1:
+        return walk.losses(item.batch)[0][item.scored]
+    return torch.cat([walk.losses(rows_of(item.batch, part))[0][item.scored[part]] for part in parts])
