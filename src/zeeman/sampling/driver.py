@@ -233,7 +233,7 @@ def run_chain(
     ZeemanError
         Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
-    _check_fit(posterior, sampler, schedule)
+    check_fit(posterior, sampler, schedule)
     watched = observables or {}
     walk = _Walk(posterior)
     with torch.no_grad():
@@ -270,7 +270,13 @@ def run_chain(
         )
 
 
-def _check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+def check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+    """Demand a sampler that no longer adapts at the first draw, and that can do with the minibatch.
+
+    Raises
+    ------
+    ZeemanError
+    """
     adapts = getattr(sampler, "freeze_after", 0)
     if adapts > schedule.num_burnin_steps:
         raise ZeemanError(
