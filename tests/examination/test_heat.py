@@ -18,11 +18,11 @@ from zeeman.examination.heat import at_half_the_step, without_heat
 from zeeman.examination.worker import BLOCK_STEPS, run_unit
 from zeeman.probes import Library
 from zeeman.reading import Reading, Verdict
-from zeeman.sampling import Health, force_excess, language_model_loss, run_chain
+from zeeman.sampling import force_excess, judge, language_model_loss, run_chain
 from zeeman.subjects import Series
 
 SETTINGS = SamplerSettings(num_chains=2, num_draws=40, num_burnin_steps=75, batch_size=16, num_steps_bw_draws=2)
-HEALTH = Health(Verdict.OK, (), *(1.0,) * 7)
+HEALTH = judge(np.random.default_rng(0).gamma(10.0, size=(4, 500)))
 
 
 @pytest.fixture(scope="module")
