@@ -14,10 +14,13 @@ from tiny import make_tiny
 from zeeman.demo.model import AttentionOnlyTransformer
 from zeeman.errors import ZeemanError
 from zeeman.sampling import (
+    BAOAB,
+    MALA,
     SGLD,
     Block,
     LocalPosterior,
     Observable,
+    PreconditionedSGLD,
     RMSPropSGLD,
     Sampler,
     Schedule,
@@ -31,7 +34,13 @@ from zeeman.sampling import (
 from zeeman.sampling import batched as batched_module
 
 SCHEDULE = Schedule(num_draws=5, num_burnin_steps=4, num_steps_bw_draws=3)
-SAMPLERS = [SGLD(1e-3, weight_decay=0.3), RMSPropSGLD(1e-4), RMSPropSGLD(1e-4, devinterp=True)]
+SAMPLERS = [
+    SGLD(1e-3, weight_decay=0.3),
+    RMSPropSGLD(1e-4),
+    RMSPropSGLD(1e-4, devinterp=True),
+    PreconditionedSGLD(1e-4, freeze_after=4),
+    BAOAB(1e-3),
+]
 CHAINS = [3, 0, 11]
 
 
@@ -55,6 +64,7 @@ def compare(found: list[Block], expected: list[Block], tolerance: float) -> None
             np.testing.assert_allclose(a.observed[name], b.observed[name], rtol=1e-6, atol=max(tolerance, 1e-7))
         assert a.distance == pytest.approx(b.distance, rel=tolerance, nan_ok=True)
         assert a.virial == pytest.approx(b.virial, rel=1e-5, abs=tolerance, nan_ok=True)
+        assert a.heat == pytest.approx(b.heat, rel=max(tolerance, 1e-9), nan_ok=True)
         for v, w in zip(a.state.weights, b.state.weights, strict=True):
             torch.testing.assert_close(v, w, rtol=tolerance, atol=tolerance, equal_nan=True)
         assert a.state.sampler.keys() == b.state.sampler.keys()
@@ -156,7 +166,17 @@ def test_a_step_size_that_blows_up_loses_the_chain_where_it_does_alone() -> None
         assert np.isnan(expected[-1].rows).all()
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_heat_of_step_and_minibatch_is_read_where_it_can_be(sampler: Sampler) -> None:
+    for block in (block for blocks in together(doubled(), sampler) for block in blocks):
+        assert np.isfinite(block.heat) == (not isinstance(sampler, BAOAB))
+
+
 def test_what_can_not_run_together_is_refused() -> None:
+    with pytest.raises(ZeemanError, match="set num_burnin_steps to 5 or more"):
+        together(regression(), PreconditionedSGLD(1e-3, freeze_after=5))
+    with pytest.raises(ZeemanError, match="moves each weight alone"):
+        together(regression(), MALA(1e-3))
     with pytest.raises(ZeemanError, match="moves each weight alone"):
         together(regression(), Unloaded())
     first = together(regression(), SGLD(1e-3))

@@ -118,6 +118,27 @@ def test_chains_at_two_steps_extrapolate_to_the_truth() -> None:
         assert abs(found.value - target.moments()[0]) < 4 * found.standard_error
 
 
+def test_extrapolation_is_nearer_the_closed_form_than_the_hotter_chain_beyond_the_errors() -> None:
+    found = []
+    for scale in (1, 2):
+        schedule = Schedule(1500 * scale, 500 * scale)
+        (block,) = run_chain(
+            well(0.3, schedule.num_steps), SGLD(1e-3 / scale), schedule, seed=scale, chain=0, block_steps=4000
+        )
+        energy = block.rows[500 * scale :, 0].astype(np.float64)[None] * 100 / COPIES
+        found.append((energy.mean(), energy.std() / math.sqrt(effective_draws(energy))))
+    (hot, hot_error), (warm, warm_error) = found
+    cold = extrapolate([hot, warm], [hot_error, warm_error], [1e-3, 5e-4])
+    print(
+        f"\n{hot:.3f} ± {hot_error:.3f}, {warm:.3f} ± {warm_error:.3f} -> {cold.value:.3f} ± {cold.standard_error:.3f}"
+    )
+    truth = quadratic_energy(CURVATURES, 100.0, 1e-9)
+    assert abs(hot - truth) - abs(cold.value - truth) > 4 * math.hypot(hot_error, cold.standard_error)
+    # What is left is the next order, which the closed form knows.
+    pair = [quadratic_energy(CURVATURES, 100.0, lr, noise=0.3) for lr in (1e-3, 5e-4)]
+    assert abs(cold.value - (2 * pair[1] - pair[0])) < 4 * cold.standard_error
+
+
 def baoab_energy(lr: float, friction: float, noise: float) -> float:
     """nβ⟨ΔL⟩ of BAOAB in the well by the covariance of its linear recursion, direction by direction."""
     h, c, energy = math.sqrt(lr), math.exp(-friction), 0.0

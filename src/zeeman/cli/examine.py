@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from zeeman.examination import Examination, SamplerSettings
 
 
+_LLC_FIGURES = ("step", "mean", "se", "verdict", "extrapolated", "extrapolated_se", "extrapolated_verdict")
+
+
 @app.command
 def demo(
     folder: Path = Path("zeeman-demo"),
@@ -73,6 +76,7 @@ def examine(
     batch_size: int | None = None,
     method: str | None = None,
     seed: int | None = None,
+    extrapolate: bool = False,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -92,6 +96,8 @@ def examine(
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
     density
         Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
+    extrapolate
+        Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
     started = time.monotonic()
     from zeeman import examination as room
@@ -112,7 +118,11 @@ def examine(
             "seed": seed,
         }
     )
-    devices: list[room.Device] = [room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components))]
+    devices: list[room.Device] = [
+        room.LLC(extrapolate),
+        room.Behaviours(),
+        room.Susceptibilities(tuple(at), tuple(components)),
+    ]
     if density:
         devices += [room.Density(), room.HessianSpectrum()]
     with progress_bars(json) as show:
@@ -181,7 +191,7 @@ def _conclude(examination: Examination, path: Path, started: float, as_json: boo
                     for t in content["transitions"]
                 ],
                 "behaviour_changes": content["behaviour_changes"],
-                "llc": [{k: row[k] for k in ("step", "mean", "se", "verdict")} for row in content["llc"]],
+                "llc": [{k: row[k] for k in _LLC_FIGURES if k in row} for row in content["llc"]],
                 "report": str(path.resolve()),
             }
         )

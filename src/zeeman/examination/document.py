@@ -61,8 +61,12 @@ def document(examination: Examination) -> dict[str, Any]:
 
 
 def llc_table(examination: Examination) -> list[dict[str, Any]]:
-    """One row a checkpoint: both estimators of the local learning coefficient, with errors and verdict."""
+    """One row a checkpoint: both estimators of the local learning coefficient, with errors and verdict.
+
+    With ``extrapolated``, ``extrapolated_se`` and ``extrapolated_verdict`` where that was read.
+    """
     spread = {_step(r): r for r in examination.of("llc_variance")}
+    cold = {_step(r): r for r in examination.of("llc_extrapolated")}
     rows = []
     for reading in examination.of("llc"):
         other = spread[_step(reading)]
@@ -74,10 +78,19 @@ def llc_table(examination: Examination) -> list[dict[str, Any]]:
                 "variance": other.value,
                 "variance_se": other.standard_error,
                 **_verdict(reading),
+                **(_extrapolated(cold[_step(reading)]) if cold else {}),
             }
         )
     found: list[dict[str, Any]] = _finite(rows)
     return found
+
+
+def _extrapolated(reading: Reading) -> dict[str, Any]:
+    return {
+        "extrapolated": reading.value,
+        "extrapolated_se": reading.standard_error,
+        "extrapolated_verdict": reading.verdict.name.lower(),
+    }
 
 
 def headline(examination: Examination) -> list[str]:

@@ -18,7 +18,9 @@ from zeeman.sampling import (
     ChainState,
     Hessian,
     LocalPosterior,
+    MetropolisSampler,
     Observable,
+    Overdamped,
     lanczos,
     language_model_hits,
     language_model_loss,
@@ -173,11 +175,18 @@ def _prepare(
 def _keep(place: UnitStore, unit: Unit, block: Block) -> None:
     draws_before = sum(unit.schedule.is_draw(step) for step in range(block.first_step))
     starts = {f"observed_{name}": draws_before for name in block.observed}
-    starts["distance"] = block.first_step // BLOCK_STEPS
+    starts |= dict.fromkeys(_block_figures(unit), block.first_step // BLOCK_STEPS)
     if unit.kind == "loaded":
-        starts["virial"] = starts["distance"]
         starts["rows"] = block.first_step
     place.write(block, starts)
+
+
+def _block_figures(unit: Unit) -> list[str]:
+    """Figures that are kept of each block: those that mean something for the unit's sampler."""
+    if unit.kind != "loaded":
+        return ["distance"]
+    own = (("heat", Overdamped), ("acceptance", MetropolisSampler))
+    return ["distance", "virial", *(name for name, kind in own if isinstance(unit.sampler, kind))]
 
 
 def stop_if_orphan(parent: int) -> None:
@@ -214,10 +223,10 @@ def _layout(
     unit: Unit, posterior: LocalPosterior, observables: Mapping[str, Observable]
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
     schedule = unit.schedule
-    shapes: dict[str, tuple[int, ...]] = {"distance": (math.ceil(schedule.num_steps / BLOCK_STEPS),)}
-    chunks = {"distance": shapes["distance"][0]}
+    blocks = math.ceil(schedule.num_steps / BLOCK_STEPS)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_block_figures(unit), (blocks,))
+    chunks = dict.fromkeys(shapes, blocks)
     if unit.kind == "loaded":
-        shapes["virial"], chunks["virial"] = shapes["distance"], chunks["distance"]
         shapes["rows"] = (schedule.num_steps, posterior.batch_size or posterior.num_rows)
         chunks["rows"] = BLOCK_STEPS
     for name, item in observables.items():

@@ -37,6 +37,7 @@ from zeeman.sampling.preconditioned import PreconditionedSGLD as PreconditionedS
 from zeeman.sampling.rmsprop_sgld import RMSPropSGLD as RMSPropSGLD
 from zeeman.sampling.samplers import AnySampler as AnySampler
 from zeeman.sampling.samplers import MetropolisSampler as MetropolisSampler
+from zeeman.sampling.samplers import Overdamped as Overdamped
 from zeeman.sampling.samplers import Sampler as Sampler
 from zeeman.sampling.sgld import SGLD as SGLD
 from zeeman.sampling.unloaded import Unloaded as Unloaded

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.chain_noise import ChainNoise, Minibatches
-from zeeman.sampling.driver import Block, ChainState, Observable, Schedule
+from zeeman.sampling.driver import Block, ChainState, Observable, Schedule, check_fit
 from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.posterior import LocalPosterior
-from zeeman.sampling.samplers import Sampler, Vectors
+from zeeman.sampling.samplers import AnySampler, Overdamped, Sampler, Vectors
 
 _WEIGHTS_AT_ONCE, _FEWEST_CHAINS = 2**17, 16
 """Chains go on together by as many as have so many weights in all, so that what a step touches stays in the cache."""
@@ -23,7 +23,7 @@ _MOST_WORK = 2**21
 
 def run_chains(
     posterior: LocalPosterior,
-    sampler: Sampler,
+    sampler: AnySampler,
     schedule: Schedule,
     *,
     seed: int,
@@ -61,7 +61,7 @@ def run_chains(
     Raises
     ------
     ZeemanError
-        For a sampler that can't be batched, or states that do not fit the chains.
+        For a sampler that can't be batched or does not fit the schedule, or states that do not fit the chains.
 
     Examples
     --------
@@ -79,6 +79,7 @@ def run_chains(
     if not chains or (states is not None and (len(states) != len(chains) or len({s.step for s in states}) != 1)):
         raise ZeemanError("expected one or more chains, with one state each, all at one step, or no states; "
                           "group the chains by where they stand.")  # fmt: skip
+    check_fit(posterior, sampler, schedule)
     energy = FlatEnergy(posterior)
     size = max(_FEWEST_CHAINS, _WEIGHTS_AT_ONCE // energy.num_parameters)
     parts = [slice(a, a + size) for a in range(0, len(chains), size)]
@@ -106,7 +107,7 @@ def work_of_step(posterior: LocalPosterior) -> int:
     return sum(p.numel() for p in posterior.model.parameters()) * positions * rows
 
 
-def better_together(posterior: LocalPosterior, sampler: Sampler) -> bool:
+def better_together(posterior: LocalPosterior, sampler: AnySampler) -> bool:
     """Say whether chains are to run together rather than one by one: a function of model, batch and sampler alone.
 
     True for a sampler that acts on each weight alone, a model that can be batched, and a step with so little arithmetic
@@ -128,7 +129,7 @@ def better_together(posterior: LocalPosterior, sampler: Sampler) -> bool:
     return small and FlatEnergy(posterior).way == "vmap"
 
 
-def _acts_on_each_weight(sampler: Any) -> bool:
+def _acts_on_each_weight(sampler: AnySampler) -> TypeGuard[Sampler]:
     return isinstance(sampler, Sampler) and sampler.needs_gradient
 
 
@@ -165,7 +166,7 @@ class _Walks:
     def block(self, steps: range, schedule: Schedule) -> list[Block]:
         rows = torch.empty(len(steps), len(self.points), self.posterior.batch_size or self.posterior.num_rows)
         seen: dict[str, list[torch.Tensor]] = {name: [] for name in self.observables}
-        virial = torch.full((len(self.points),), math.nan)
+        virial = heat = torch.full((len(self.points),), math.nan)
         index = self.minibatches.rows(steps) if self.minibatches else None
         reference = self.energy.reference(self.dtype)
         for start in range(steps.start, steps.stop, self.noise.steps_ahead):
@@ -177,11 +178,11 @@ class _Walks:
                 self.lose(found)
                 torch.sub(found, reference if mine is None else reference[mine], out=rows[step - steps.start])
                 if step == steps[-1]:
-                    virial = self.virial(gradient)
+                    virial, heat = self.virial(gradient), self.heat(gradient, step)
                 if schedule.is_draw(step):
                     self.observe(seen)
                 self.move(gradient, xi[i], step)
-        return self.blocks(steps, rows, virial, seen)
+        return self.blocks(steps, rows, (virial, heat), seen)
 
     def lose(self, found: torch.Tensor) -> None:
         """Give up for good the chains whose loss is not finite; their rows and weights become NaN."""
@@ -203,13 +204,27 @@ class _Walks:
             [self.points], [self.center], [gradient], [xi], beside, posterior.n_beta, posterior.localization, step
         )
 
+    def force(self, gradient: torch.Tensor) -> torch.Tensor:
+        return (self.points - self.center) * self.posterior.localization + gradient * self.posterior.n_beta
+
     def virial(self, gradient: torch.Tensor) -> torch.Tensor:
-        gap = self.points - self.center
-        return (gap * (gap * self.posterior.localization + gradient * self.posterior.n_beta)).mean(1)
+        return ((self.points - self.center) * self.force(gradient)).mean(1)
+
+    def heat(self, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        if not isinstance(self.sampler, Overdamped):
+            return torch.full((len(self.points),), math.nan)
+        sizes = self.sampler.step_sizes(self.beside, step)
+        each = sizes if isinstance(sizes, float) else sizes[0]
+        return (self.force(gradient) * gradient * each).sum(1) * (self.posterior.n_beta / 8)
 
     def blocks(
-        self, steps: range, rows: torch.Tensor, virial: torch.Tensor, seen: Mapping[str, list[torch.Tensor]]
+        self,
+        steps: range,
+        rows: torch.Tensor,
+        figures: tuple[torch.Tensor, torch.Tensor],
+        seen: Mapping[str, list[torch.Tensor]],
     ) -> list[Block]:
+        virial, heat = figures
         distance = (self.points - self.center).double().norm(dim=1)
         empty = {name: self.expected[name].expand(0, len(self.points), -1) for name in seen}
         observed = {name: (torch.stack(v) if v else empty[name]).float().numpy() for name, v in seen.items()}
@@ -225,6 +240,7 @@ class _Walks:
                     self.energy.unflatten(self.points[c]),
                     {name: self.energy.unflatten(vectors[0][c]) for name, vectors in self.beside.items()},
                 ),
+                float(heat[c]),
             )
             for c in range(len(self.points))
         ]

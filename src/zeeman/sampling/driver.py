@@ -256,7 +256,7 @@ def run_chain(
     ZeemanError
         Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
-    _check_fit(posterior, sampler, schedule)
+    check_fit(posterior, sampler, schedule)
     walk = _Walk(posterior)
     try:
         yield from _blocks(walk, sampler, schedule, seed, chain, observables or {}, block_steps, state)
@@ -266,7 +266,7 @@ def run_chain(
 
 def _blocks(
     walk: _Walk,
-    sampler: Sampler,
+    sampler: AnySampler,
     schedule: Schedule,
     seed: int,
     chain: int,
@@ -310,7 +310,13 @@ def _blocks(
         )
 
 
-def _check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+def check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+    """Demand a sampler that no longer adapts at the first draw, and that can do with the minibatch.
+
+    Raises
+    ------
+    ZeemanError
+    """
     adapts = getattr(sampler, "freeze_after", 0)
     if adapts > schedule.num_burnin_steps:
         raise ZeemanError(
