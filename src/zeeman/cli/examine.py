@@ -62,6 +62,7 @@ def examine(
     out: Path = Path("examination"),
     at: tuple[int, ...] = (),
     components: tuple[str, ...] = (),
+    settings: Path | None = None,
     lr: float | None = None,
     n_beta: float | None = None,
     localization: float | None = None,
@@ -89,13 +90,16 @@ def examine(
         Steps at which susceptibilities are read; by default before, in and after the main transition.
     components
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
+    settings
+        TOML file of sampler settings, such as calibrate writes; options given here come before it.
     """
     started = time.monotonic()
     from zeeman import examination as room
     from zeeman.probes import Library
     from zeeman.subjects import Series
 
-    settings = room.settings_from(
+    chosen = room.settings_from(
+        (room.read_settings(settings) if settings else {}),
         {
             "lr": lr,
             "n_beta": n_beta,
@@ -107,7 +111,7 @@ def examine(
             "batch_size": batch_size,
             "method": method,
             "seed": seed,
-        }
+        },
     )
     devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components)))
     with progress_bars(json) as show:
@@ -115,7 +119,7 @@ def examine(
             Series.from_spec(series),
             Library.from_folder(probes),
             out,
-            settings=settings,
+            settings=chosen,
             devices=devices,
             num_workers=count_workers(workers),
             on_progress=show.units,
