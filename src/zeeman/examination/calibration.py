@@ -199,8 +199,6 @@ def _settle(
         wanted = min(wanted, ceiling) if not pilot.lost else wanted
         if wanted in tried or wanted == lr:
             return pilot, min(wanted, lr)
-        if not pilot.lost and wanted > lr and wanted / lr < 2:
-            return pilot, wanted
         lr = wanted
     if pilot.lost:
         raise ZeemanError(
@@ -218,20 +216,21 @@ def _least_bad(pilots: Pilots) -> Candidate:
             f"{', '.join(map(str, sorted(pilots.posteriors)))}) chains find lower loss than the checkpoint's own; "
             "train longer, or name a series that reaches later steps."
         )
-    return min(pilots.candidates, key=lambda c: (len(c.objections), -c.n_beta))
+    readable = [c for c in pilots.candidates if any(not p.under for p in c.pilots)]
+    return min(readable, key=lambda c: (len(c.objections), -c.n_beta))
 
 
 def _conclude(pilots: Pilots, chosen: Candidate, coldest: float) -> Calibration:
     """Set the lengths, run the chosen setting from the checkpoints, and lower ε once more if it proves too hot."""
     objective = pilots.objective
-    lr, checks = chosen.lr, {}
-    for _ in range(3):
-        fit = [p for p in chosen.pilots if not p.under and not p.lost]
+    fit = [p for p in chosen.pilots if not p.under and not p.lost]
+    lr = chosen.lr
+    for last in (False, False, True):
         settings = _settings(pilots, chosen, lr, chain_length(fit, lr, objective))
         checks = {step: pilots.check(step, settings) for step in sorted(pilots.posteriors)}
         seen = [pilot for pilot, _, _ in checks.values() if not pilot.under]
         hot = max((math.inf if p.lost else p.bias - p.bias_se for p in seen), default=0.0)
-        if hot <= objective.bias:
+        if hot <= objective.bias or last:
             break
         lr = round_lr(lr * (0.9 if math.isfinite(hot) else 0.3))
     # Chains from a cold start have seen more than pilots: the slowest of all sets the lengths.
