@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zeeman.cli.app import Json, Workers, app, clock, print_json, progress_bars
 from zeeman.cli.density_series import density_of_series, is_series
+
+if TYPE_CHECKING:
+    from zeeman.examination import PotentialExamination
+    from zeeman.reading import Reading
+    from zeeman.spectra import DensityOfStates
 
 
 @app.command
@@ -60,63 +66,60 @@ def density(
         given = {"lr": lr, "n_beta": n_beta, "localization": localization or None, "num_draws": num_draws, "seed": seed}
         density_of_series(potential, probes=probes, out=out, at=at, settings=given, workers=workers, json=json)
         return
+    lengths = {"num_walkers": num_walkers, "num_draws": num_draws, "seed": seed}
+    box = 1.0 if domain is None and localization == 0 else domain
     started = time.monotonic()
-    import torch
+    found = _examine(potential, box, localization, lengths, quiet=json)
+    seconds = time.monotonic() - started
+    if json:
+        print_json(_content(found.llc) | {"seconds": round(seconds, 2)})
+    else:
+        _tell(potential, found, seconds)
 
+
+def _examine(
+    potential: str, domain: float | None, localization: float, lengths: dict[str, int | None], *, quiet: bool
+) -> PotentialExamination:
     from zeeman.examination import examine_potential
+    from zeeman.examination.engine import one_thread
     from zeeman.sampling import Ladder
     from zeeman.subjects import Potential
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        parsed = Potential.parse(potential)
-        with progress_bars(json) as show:
-            found = examine_potential(
-                parsed,
-                torch.zeros(len(parsed.variables)),
-                domain=1.0 if domain is None and localization == 0 else domain,
-                localization=localization,
-                ladder=Ladder.fitting(len(parsed.variables), num_walkers=num_walkers, num_draws=num_draws, seed=seed),
-                on_progress=show.steps,
-            )
-    finally:
-        torch.set_num_threads(threads)
-    llc, seconds = found.llc, time.monotonic() - started
-    content: dict[str, Any] = {
-        "llc": _number(llc.value),
-        "llc_se": _number(llc.standard_error),
+    parsed = Potential.parse(potential)
+    ladder = Ladder.fitting(len(parsed.variables), **lengths)
+    with one_thread(), progress_bars(quiet) as show:
+        return examine_potential(
+            parsed, parsed.origin, domain=domain, localization=localization, ladder=ladder, on_progress=show.steps
+        )
+
+
+def _content(llc: Reading) -> dict[str, Any]:
+    posterior = llc.coordinates.get("multiplicity_posterior", {})
+    value, error = (float(x) if math.isfinite(x) else None for x in (llc.value, llc.standard_error))
+    return {
+        "llc": value,
+        "llc_se": error,
         "multiplicity": llc.coordinates.get("multiplicity"),
-        "multiplicity_posterior": {
-            str(m): round(p, 4) for m, p in llc.coordinates.get("multiplicity_posterior", {}).items()
-        },
+        "multiplicity_posterior": {str(m): round(p, 4) for m, p in posterior.items()},
         "verdict": llc.verdict.name.lower(),
         "reasons": list(llc.reasons),
-        "seconds": round(seconds, 2),
     }
-    if json:
-        print_json(content)
-        return
+
+
+def _tell(potential: str, found: PotentialExamination, seconds: float) -> None:
+    llc, content = found.llc, _content(found.llc)
     print(f"{potential}: λ = {llc.value:.4f} ± {llc.standard_error:.4f} [{content['verdict']}]")
     shares = ", ".join(f"m = {m}: {p:.1%}" for m, p in content["multiplicity_posterior"].items() if p >= 0.001)
     print(f"multiplicity {content['multiplicity']} ({shares})" if shares else "multiplicity not decided")
     for reason in (llc.verdict.value, *llc.reasons) if not llc.verdict.trusted else ():
         print(f"  {reason}")
-    _curve(found)
+    if found.density is not None:
+        _curve(found.density)
     print(f"{clock(seconds)}, n_beta up to {llc.health['coldest_n_beta']:.1e} on {llc.health['rungs']:.0f} rungs")
 
 
-def _number(value: Any) -> float | None:
-    import math
-
-    return float(value) if math.isfinite(value) else None
-
-
-def _curve(found: Any) -> None:
+def _curve(density: DensityOfStates) -> None:
     """Print λ(ε) at a dozen scales."""
-    if found.density is None:
-        return
-    density = found.density
     print("\n      ε        log V(ε)           λ(ε)")
     for k in range(len(density.epsilon) - 1, -1, -max(1, len(density.epsilon) // 12)):
         volume = f"{density.log_volume[k]:8.3f} ± {density.log_volume_se[k]:.3f}"

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.noise import Noise, minibatch, room
-from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, rows_of, walker
-from zeeman.sampling.repeatability import require_repeatable
+from zeeman.sampling.noise import Noise, minibatch
+from zeeman.sampling.posterior import LocalPosterior, rows_of
 from zeeman.sampling.samplers import AnySampler, MetropolisSampler, Overdamped, Position, Sampler, Vectors
+from zeeman.sampling.walk import Reference, Walk, reference_of, rows_and_gradient
 
 
 @dataclass(frozen=True)
@@ -109,112 +109,6 @@ class Block:
     acceptance: float = math.nan
 
 
-@dataclass(frozen=True, eq=False)
-class _Reference:
-    """Losses of all rows at w*, in units of the mean weight of a row, so that their mean is the loss a token."""
-
-    rows: torch.Tensor
-    unit: float
-
-
-class _Walk:
-    """A chain's copy of the model, the views of it that move, and where they started."""
-
-    def __init__(self, posterior: LocalPosterior) -> None:
-        self.posterior = posterior
-        self.model, moving = walker(posterior)
-        self.parameters = list(moving.values())
-        self.boxes = [(i, box) for i, name in enumerate(moving) for box in posterior.component.slices[name]]
-        names = list(moving)
-        self.weights = [self.parameters[i].detach()[box] for i, box in self.boxes]
-        still = [posterior.model.get_parameter(name).detach() for name in names]  # w* itself, which nobody changes
-        self.center = [still[i][box] for i, box in self.boxes]
-        self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
-        self.held = torch.empty(room(self.wanted))
-        self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
-
-    def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return masked(self.posterior.loss(self.model, batch))
-
-    def rows(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed loss and weight of each row."""
-        losses, weight = self.losses(batch)
-        if losses.dim() == 1:
-            return losses * weight, weight
-        return (losses * weight).flatten(1).sum(1), weight.flatten(1).sum(1)
-
-    def close(self) -> None:
-        """Give the memory back at once: a model is often part of a circle that only the garbage collector frees."""
-        self.weights, self.held = [], torch.empty(0)
-        for parameter in self.parameters:
-            parameter.data = torch.empty(0)
-
-    def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """Rows that go through the model together."""
-        return parts_of(index, self.at_once)
-
-    def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
-        """Gradient of the losses that were added, and of this one."""
-        if loss is not None:
-            self.add_gradient(loss)
-        # A potential may not depend on every weight; such weights feel no force.
-        whole = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        for parameter in self.parameters:
-            parameter.grad = None
-        return [whole[i][box] for i, box in self.boxes]
-
-    def add_gradient(self, loss: torch.Tensor) -> None:
-        torch.autograd.backward(loss, inputs=self.parameters)
-
-    def noise(self, source: Noise, step: int) -> Vectors:
-        """Noise of a step, in memory that the next step writes anew."""
-        flat = source.normal(step, self.wanted, self.held)
-        return [
-            f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
-            for f, (i, box) in zip(flat, self.boxes, strict=True)
-        ]
-
-    def restore(self, weights: Vectors) -> None:
-        for mine, stored in zip(self.weights, weights, strict=True):
-            mine.copy_(stored)
-        self.lost = not all(bool(torch.isfinite(w).all()) for w in weights)
-
-    def lose(self) -> None:
-        """Give the chain up for good: NaN weights are lost wherever it is resumed."""
-        self.lost = True
-        for mine in self.weights:
-            mine.fill_(math.nan)
-
-    def virial(self, gradient: Vectors) -> float:
-        total, count = 0.0, 0
-        for w, middle, g in zip(self.weights, self.center, gradient, strict=True):
-            gap = w - middle
-            force = gap * self.posterior.localization + g * self.posterior.n_beta
-            total, count = total + float((gap * force).sum()), count + gap.numel()
-        return total / count
-
-    def heat(self, sizes: Vectors | float, gradient: Vectors) -> float:
-        """(1/8) Σ ε_i ∇U_i nβ ∇L_i."""
-        total, n_beta = 0.0, self.posterior.n_beta
-        steps: list[torch.Tensor | float] = [sizes] * len(gradient) if isinstance(sizes, float) else list(sizes)
-        for w, middle, g, size in zip(self.weights, self.center, gradient, steps, strict=True):
-            force = (w - middle) * self.posterior.localization + g * n_beta
-            total += float((force * g * size).sum()) * n_beta / 8
-        return total
-
-    def distance(self) -> float:
-        gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
-        return math.sqrt(sum(float(g) ** 2 for g in gaps))
-
-
-def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> tuple[str, int, int]:
-    """Flat offset and length of the rows (first axis) that a box touches."""
-    if not box:
-        return name, 0, 1
-    stride = math.prod(parameter.shape[1:])
-    return name, box[0].start * stride, (box[0].stop - box[0].start) * stride
-
-
 def run_chain(
     posterior: LocalPosterior,
     sampler: AnySampler,
@@ -257,7 +151,7 @@ def run_chain(
         Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
     check_fit(posterior, sampler, schedule)
-    walk = _Walk(posterior)
+    walk = Walk(posterior)
     try:
         yield from _blocks(walk, sampler, schedule, seed, chain, observables or {}, block_steps, state)
     finally:
@@ -265,7 +159,7 @@ def run_chain(
 
 
 def _blocks(
-    walk: _Walk,
+    walk: Walk,
     sampler: AnySampler,
     schedule: Schedule,
     seed: int,
@@ -276,7 +170,7 @@ def _blocks(
 ) -> Iterator[Block]:
     posterior = walk.posterior
     with torch.no_grad():
-        reference = _reference(walk, posterior.shared) if sampler.needs_gradient else None
+        reference = reference_of(walk, posterior.shared) if sampler.needs_gradient else None
         expected = {name: _scored(walk, item) for name, item in watched.items()}
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
@@ -334,9 +228,9 @@ def check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule
 class _Free:
     """Moves a chain by whatever the sampler says."""
 
-    walk: _Walk
+    walk: Walk
     sampler: Sampler
-    reference: _Reference | None
+    reference: Reference | None
     noise: Noise
     beside: dict[str, Vectors]
     seed: int
@@ -357,9 +251,9 @@ class _Free:
 class _Corrected:
     """Moves a chain with Metropolis correction; what was read at the present weights is not read again."""
 
-    walk: _Walk
+    walk: Walk
     sampler: MetropolisSampler
-    reference: _Reference
+    reference: Reference
     noise: Noise
     beside: dict[str, Vectors]
     here: Position | None = None
@@ -391,7 +285,7 @@ class _Corrected:
 
 
 def _mover(
-    walk: _Walk, sampler: AnySampler, reference: _Reference | None, beside: dict[str, Vectors], seed: int, chain: int
+    walk: Walk, sampler: AnySampler, reference: Reference | None, beside: dict[str, Vectors], seed: int, chain: int
 ) -> _Free | _Corrected:
     noise = Noise(seed, chain)
     if isinstance(sampler, MetropolisSampler):
@@ -406,10 +300,10 @@ def _uniform(noise: Noise, step: int) -> tuple[float, float]:
     return math.erfc(-first / math.sqrt(2)) / 2, math.erfc(-second / math.sqrt(2)) / 2
 
 
-def _look(walk: _Walk, reference: _Reference) -> Position:
+def _look(walk: Walk, reference: Reference) -> Position:
     """Read all rows at the weights as they are."""
     posterior = walk.posterior
-    rows, gradient = _rows_and_gradient(walk, reference, torch.arange(posterior.num_rows))
+    rows, gradient = rows_and_gradient(walk, reference, torch.arange(posterior.num_rows))
     if not gradient:
         return Position(math.inf, [], np.full(posterior.num_rows, np.nan, np.float32))
     change = rows.double() - reference.rows
@@ -419,7 +313,7 @@ def _look(walk: _Walk, reference: _Reference) -> Position:
     return Position(energy, gradient, change.to(torch.float32).numpy())
 
 
-def _snapshot(walk: _Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:
+def _snapshot(walk: Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:
     copies = {name: [v.clone() for v in vectors] for name, vectors in beside.items()}
     return ChainState(step, [w.clone() for w in walk.weights], copies)
 
@@ -431,14 +325,14 @@ def _stacked(
     return {name: np.stack(v) if v else np.empty((0, len(expected[name])), np.float32) for name, v in seen.items()}
 
 
-def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: int, chain: int, step: int) -> Vectors:
+def _read(walk: Walk, reference: Reference, out: NDArray[np.float32], seed: int, chain: int, step: int) -> Vectors:
     """Read a minibatch into ``out`` and give its gradient; a chain whose loss is not finite is lost."""
     posterior = walk.posterior
     if posterior.batch_size is None:
         index = torch.arange(posterior.num_rows)
     else:
         index = torch.from_numpy(minibatch(seed, chain, step, posterior.num_rows, posterior.batch_size))
-    rows, gradient = _rows_and_gradient(walk, reference, index)
+    rows, gradient = rows_and_gradient(walk, reference, index)
     if not gradient:
         walk.lose()
         return []
@@ -446,54 +340,20 @@ def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: in
     return gradient
 
 
-def _rows_and_gradient(walk: _Walk, reference: _Reference, index: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
-    """Loss of each row and the gradient of their mean; no gradient where the loss is not finite."""
-    found: list[torch.Tensor] = []
-    for part in walk.parts(index):
-        with torch.enable_grad():
-            rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
-            loss = rows.mean() * (len(part) / len(index))
-        found.append(rows.detach())
-        if not torch.isfinite(loss):
-            return torch.cat(found), []
-        walk.add_gradient(loss)
-    return torch.cat(found), walk.gradient()
-
-
-def _move(
-    walk: _Walk, sampler: Sampler, gradient: Vectors, noise: Noise, beside: dict[str, Vectors], step: int
-) -> None:
+def _move(walk: Walk, sampler: Sampler, gradient: Vectors, noise: Noise, beside: dict[str, Vectors], step: int) -> None:
     posterior = walk.posterior
     xi = walk.noise(noise, step)
     with torch.no_grad():
         sampler.update(walk.weights, walk.center, gradient, xi, beside, posterior.n_beta, posterior.localization, step)
 
 
-def _reference(walk: _Walk, shared: dict[Any, Any]) -> _Reference:
-    """Read every row at the reference point, once for all chains, in batches of the chain's own size."""
-    size = walk.posterior.batch_size or walk.posterior.num_rows
-    if size not in shared:
-        shared[size] = _read_reference(walk, size)
-    found: _Reference = shared[size]
-    return found
-
-
-def _read_reference(walk: _Walk, size: int) -> _Reference:
-    everything = torch.arange(walk.posterior.num_rows)
-    require_repeatable(walk.model, walk.posterior.loss, walk.posterior.rows(everything[: min(size, 8)]))
-    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
-    parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
-    unit = float(torch.cat([weight for _, weight in parts]).mean())
-    return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
-
-
-def _difference(walk: _Walk, item: Observable, expected: torch.Tensor) -> NDArray[np.float32]:
+def _difference(walk: Walk, item: Observable, expected: torch.Tensor) -> NDArray[np.float32]:
     found = torch.full_like(expected, math.nan) if walk.lost else _scored(walk, item) - expected
     difference: NDArray[np.float32] = found.numpy()
     return difference
 
 
-def _scored(walk: _Walk, item: Observable) -> torch.Tensor:
+def _scored(walk: Walk, item: Observable) -> torch.Tensor:
     parts = walk.parts(torch.arange(len(item.scored)))
     if len(parts) == 1:
         return walk.losses(item.batch)[0][item.scored]

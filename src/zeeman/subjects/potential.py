@@ -71,6 +71,11 @@ class Potential:
             raise _bad(expression, "it has no variable")
         return cls(expression, tuple(names), evaluate)
 
+    @property
+    def origin(self) -> torch.Tensor:
+        """The point at which all variables are 0."""
+        return torch.zeros(len(self.variables), dtype=torch.float64)
+
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
         """Evaluate K at points of shape (..., d); gives shape (...)."""
         columns = dict(zip(self.variables, points.unbind(-1), strict=True))
