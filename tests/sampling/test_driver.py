@@ -35,7 +35,8 @@ from zeeman.sampling import (
     minibatch,
     run_chain,
 )
-from zeeman.sampling.driver import _look, _reference, _Walk
+from zeeman.sampling.driver import _look
+from zeeman.sampling.walk import Walk, reference_of
 
 CORRECTED = [MALA(1e-3, 3), MALA(1e-2), HMC(1e-3, 4, num_leapfrog=3)]
 SAMPLERS = [
@@ -229,7 +230,7 @@ def test_a_component_moves_its_own_weights_and_nothing_else(sampler: AnySampler)
 
     for which in ("0.bias", "l1", corner):
         posterior = regression(component=which)
-        walk = _Walk(posterior)
+        walk = Walk(posterior)
         before = {name: p.detach().clone() for name, p in walk.model.named_parameters()}
         walk.restore(blocks(posterior, sampler)[-1].state.weights)
         for name, parameter in walk.model.named_parameters():
@@ -297,7 +298,7 @@ def test_the_model_and_the_global_generators_are_left_as_they_were(sampler: AnyS
 
 def test_weights_that_stay_get_no_gradient_and_no_memory() -> None:
     model = network(400, 2, 1000, 1)
-    walk = _Walk(LocalPosterior(model, (seeded(4, 400), seeded(4, 1)), squared, component="2.bias"))
+    walk = Walk(LocalPosterior(model, (seeded(4, 400), seeded(4, 1)), squared, component="2.bias"))
     loss = walk.rows(walk.posterior.data)[0].mean()
     assert [g.numel() for g in walk.gradient(loss)] == [1000]
     assert sum(p.requires_grad for p in walk.model.parameters()) == 1
@@ -370,9 +371,9 @@ def test_a_refused_proposal_leaves_the_weights_and_their_rows(sampler: AnySample
 
 def test_an_energy_is_that_of_the_stored_weights_by_brute_force() -> None:
     posterior = regression(batch_size=None, loss=masked)
-    walk = _Walk(posterior)
+    walk = Walk(posterior)
     with torch.no_grad():
-        reference = _reference(walk, {})
+        reference = reference_of(walk, {})
         for w in walk.weights:
             w.add_(0.1)
     position = _look(walk, reference)
