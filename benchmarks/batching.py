@@ -1,6 +1,8 @@
 """Steps a second of chains that run together, beside chains one by one and beside devinterp, in one run.
 
-Usage: OMP_NUM_THREADS=1 python benchmarks/batching.py [--peer-python PYTHON]
+Usage: OMP_NUM_THREADS=1 python benchmarks/batching.py [--peer-python PYTHON] [--components]
+
+--components measures only the chains of several components of one model, and leaves the other figures as they are.
 
 PYTHON is the interpreter of a virtual environment that holds devinterp 2.0.1. It takes language models only, so a row
 of data goes in as a sequence (row number, 0) and a loss function looks the row up. Figures are chain-steps for a second
@@ -21,6 +23,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,11 @@ NETWORKS: dict[str, tuple[tuple[int, ...], bool]] = {
 }
 N_BETA, LOCALIZATION, LR = 200.0, 1.0, 1e-5
 LANGUAGE_MODEL = "the demo's language model"
+PARTS: dict[str, tuple[str, ...]] = {
+    "perceptron, 2k": tuple(f"{i}.{kind}" for i in (0, 2, 4, 6) for kind in ("weight", "bias")),
+    "attention alone, 2k": ("embed", *(f"l{i}h{j}" for i in range(2) for j in range(3)), "unembed"),
+}
+"""Eight components of each model."""
 
 
 def posterior(name: str) -> tuple[Any, float]:
@@ -182,9 +190,58 @@ def measure(name: str, peer_python: str | None) -> dict[str, Any]:
     }
 
 
+def whole(name: str) -> Any:
+    from zeeman.demo.model import AttentionOnlyTransformer
+    from zeeman.sampling import LocalPosterior, language_model_loss
+
+    heat: dict[str, Any] = {"n_beta": N_BETA, "localization": LOCALIZATION, "batch_size": BATCH}
+    if name.startswith("perceptron"):
+        model = layered((8, 28, 28, 28, 8), True)
+        return LocalPosterior(model, regression(model), squared, **heat)
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 16, (ROWS, 12), generator=torch.Generator().manual_seed(1))
+    model = AttentionOnlyTransformer(vocabulary=16, context=12, width=12, num_heads=3, num_layers=2)
+    return LocalPosterior(model, tokens, language_model_loss, **heat)
+
+
+def measure_components(name: str, chains: int = 4, steps: int = 40) -> dict[str, Any]:
+    """Chain-steps a CPU second of eight components with four chains each: all together, and component by component."""
+    from zeeman.sampling import SGLD, Schedule, run_chain, run_chains, run_components
+
+    base = whole(name)
+    parts = [replace(base, component=part) for part in PARTS[name]]
+    common: tuple[Any, ...] = SGLD(LR), Schedule(10**7)
+    given: dict[str, Any] = {"seed": 0, "block_steps": steps}
+    each = [run_chains(part, *common, chains=range(chains), **given) for part in parts]
+    joint = run_components(parts, *common, chains=range(chains), **given)
+    ways: dict[str, tuple[list[Any], int]] = {
+        "one by one": ([run_chain(part, *common, chain=0, **given) for part in parts], 1),
+        "component by component": (each, chains),
+        "components together": ([joint], chains * len(parts)),
+    }
+    for _ in range(-(-320 // steps)):
+        for walk in (*each, joint):
+            next(walk)
+    best = dict.fromkeys(ways, 0.0)
+    for _ in range(ROUNDS + 1):
+        for way, (walks, at_once) in ways.items():
+            start = time.process_time()
+            for walk in walks:
+                next(walk)
+            best[way] = max(best[way], steps * at_once * len(walks) / (time.process_time() - start))
+    return {
+        "parameters": base.num_parameters,
+        "components": len(parts),
+        "chains of each": chains,
+        "chain-steps a CPU second": {way: round(rate) for way, rate in best.items()},
+        "over component by component": {w: round(r / best["component by component"], 2) for w, r in best.items()},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-python")
+    parser.add_argument("--components", action="store_true")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -192,17 +249,20 @@ def main() -> None:
     if arguments.peer:
         print(peer(arguments.peer))
         return
-    result: dict[str, Any] = {
+    path = Path(__file__).with_suffix(".json")
+    stamp = {
         "date": datetime.now(UTC).date().isoformat(),
         "cpu_count": os.cpu_count(),
         "load": [round(x, 1) for x in os.getloadavg()],
-        "rounds": ROUNDS,
-        "problems": {},
     }
-    for name in (*POTENTIALS, *NETWORKS, LANGUAGE_MODEL):
+    if arguments.components:
+        result: dict[str, Any] = json.loads(path.read_text())
+    else:
+        result = stamp | {"rounds": ROUNDS, "problems": {}}
+    for name in () if arguments.components else (*POTENTIALS, *NETWORKS, LANGUAGE_MODEL):
         result["problems"][name] = measure(name, arguments.peer_python)
         print(name, json.dumps(result["problems"][name], ensure_ascii=False), file=sys.stderr, flush=True)
-    path = Path(__file__).with_suffix(".json")
+    result["components"] = stamp | {name: measure_components(name) for name in PARTS}
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 

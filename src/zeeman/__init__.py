@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from zeeman.sampling import extrapolate as extrapolate
     from zeeman.sampling import run_chain as run_chain
     from zeeman.sampling import run_chains as run_chains
+    from zeeman.sampling import run_components as run_components
     from zeeman.sampling import run_ladder as run_ladder
     from zeeman.spectra import density_of_states as density_of_states
     from zeeman.spectra import fit_asymptotics as fit_asymptotics
@@ -85,6 +86,7 @@ _ROOMS = {
         "extrapolate",
         "run_chain",
         "run_chains",
+        "run_components",
         "run_ladder",
     ),
     "spectra": ("density_of_states", "fit_asymptotics", "observable_exponent"),

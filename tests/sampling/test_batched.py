@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from zeeman.sampling import (
     language_model_loss,
     run_chain,
     run_chains,
+    run_components,
     work_of_step,
 )
 from zeeman.sampling import batched as batched_module
@@ -196,3 +199,120 @@ def test_the_rule_takes_small_models_that_can_be_batched_and_no_others() -> None
     assert better_together(LocalPosterior(make_tiny(), tokens[:, :12], language_model_loss, batch_size=32), SGLD(1e-4))
     branching = LocalPosterior.potential(lambda w: w.sum() if w[0] > 0 else -w.sum(), torch.ones(2))
     assert not better_together(branching, SGLD(1e-4))
+
+
+def components(posterior: LocalPosterior) -> list[LocalPosterior]:
+    """A part of a tensor, a whole tensor and everything: they overlap."""
+    corner = {"0.weight": torch.zeros(5, 3, dtype=torch.bool), "2.bias": torch.zeros(2, dtype=torch.bool)}
+    corner["0.weight"][1:4, 1:], corner["2.bias"][1] = True, True
+    names = (lambda name, _: corner.get(name), "2.weight", "full")
+    return [replace(posterior, component=name) for name in names]
+
+
+def side_by_side(posteriors: list[LocalPosterior], sampler: Any, **changes: Any) -> list[list[list[Block]]]:
+    given = {"chains": CHAINS[:2], "block_steps": 7, **changes}
+    return list(run_components(posteriors, sampler, SCHEDULE, seed=3, **given))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("changes", [{}, {"batch_size": None, "loss": masked}])
+def test_each_chain_of_each_component_is_what_it_is_alone(sampler: Sampler, changes: dict[str, Any]) -> None:
+    posteriors, watched = components(doubled(**changes)), {} if changes else DOUBLE
+    found = side_by_side(posteriors, sampler, observables=watched)
+    for p, posterior in enumerate(posteriors):
+        for c, chain in enumerate(CHAINS[:2]):
+            expected = alone(posterior, sampler, chain, observables=watched)
+            compare([blocks[p][c] for blocks in found], expected, 1e-11)
+
+
+def test_heads_of_a_language_model_run_beside_each_other() -> None:
+    tokens = torch.randint(0, 16, (11, 12), generator=torch.Generator().manual_seed(0))
+    whole = LocalPosterior(make_tiny(), tokens, language_model_loss, batch_size=4)
+    posteriors = [replace(whole, component=name) for name in ("l0h1", "embed", "l0h0")]
+    found = side_by_side(posteriors, RMSPropSGLD(1e-5))
+    for p, posterior in enumerate(posteriors):
+        for c, chain in enumerate(CHAINS[:2]):
+            compare([blocks[p][c] for blocks in found], alone(posterior, RMSPropSGLD(1e-5), chain), 1e-4)
+
+
+def test_coordinates_of_a_potential_run_beside_each_other() -> None:
+    at = torch.zeros(2, dtype=torch.float64)
+    whole = LocalPosterior.potential(lambda w: (w[0] ** 2 + 1) * w[1] ** 2, at, n_beta=200.0, localization=1.0)
+    posteriors = [replace(whole, component=lambda _, w, i=i: torch.arange(len(w)) == i) for i in (0, 1)]
+    found = side_by_side(posteriors, SGLD(2e-3))
+    for p, posterior in enumerate(posteriors):
+        for c, chain in enumerate(CHAINS[:2]):
+            compare([blocks[p][c] for blocks in found], alone(posterior, SGLD(2e-3), chain), 1e-12)
+
+
+def test_a_slope_that_is_not_finite_outside_a_component_is_nothing_to_it() -> None:
+    at = torch.zeros(2, dtype=torch.float64)
+    whole = LocalPosterior.potential(lambda w: w[0] ** 2 + w[1].sqrt(), at, n_beta=50.0, localization=1.0)
+    posteriors = [replace(whole, component=lambda _, w, i=i: torch.arange(len(w)) == i) for i in (0, 1)]
+    found = side_by_side(posteriors, SGLD(1e-3))
+    compare([blocks[0][0] for blocks in found], alone(posteriors[0], SGLD(1e-3), CHAINS[0]), 1e-12)
+    assert np.isnan(found[-1][1][0].rows).all()
+
+
+def test_components_that_exceed_the_cache_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = side_by_side(components(doubled()), SGLD(1e-3))
+    monkeypatch.setattr(batched_module, "_WEIGHTS_AT_ONCE", 1)
+    monkeypatch.setattr(batched_module, "_FEWEST_CHAINS", 4)
+    parts = side_by_side(components(doubled()), SGLD(1e-3))
+    for p, c in itertools.product(range(3), range(2)):
+        compare([b[p][c] for b in parts], [b[p][c] for b in whole], 1e-11)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_resumed_components_are_the_uninterrupted_ones_bit_for_bit(sampler: Sampler) -> None:
+    posteriors = components(regression())
+    whole = side_by_side(posteriors, sampler, observables=WATCHED)
+    states = [[block.state for block in blocks] for blocks in whole[0]]
+    rest = side_by_side(posteriors, sampler, observables=WATCHED, states=states)
+    assert len(rest) == len(whole) - 1
+    for again, before in zip(rest, whole[1:], strict=True):
+        for a, b in zip(itertools.chain(*again), itertools.chain(*before), strict=True):
+            assert np.array_equal(a.rows, b.rows)
+            assert np.array_equal(a.observed["probe"], b.observed["probe"])
+            assert all(torch.equal(v, w) for v, w in zip(a.state.weights, b.state.weights, strict=True))
+
+
+def test_a_lost_chain_of_a_component_harms_no_other_and_stays_lost() -> None:
+    posteriors = components(doubled())
+    good = side_by_side(posteriors, SGLD(1e-3), observables=DOUBLE)
+    states = [[block.state for block in blocks] for blocks in good[0]]
+    states[0][1].weights[0][0, 0] = torch.inf
+    found = side_by_side(posteriors, SGLD(1e-3), observables=DOUBLE, states=states)
+    for blocks, before in zip(found, good[1:], strict=True):
+        for p, c in itertools.product(range(3), range(2)):
+            if (p, c) != (0, 1):
+                compare([blocks[p][c]], [before[p][c]], 1e-12)
+        lost = blocks[0][1]
+        assert np.isnan(lost.rows).all()
+        assert np.isnan(lost.observed["probe"]).all()
+        assert np.isnan([lost.distance, lost.virial]).all()
+        assert all(bool(w.isnan().all()) for w in lost.state.weights)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"), [({"n_beta": 3.0}, "n_beta"), ({"batch_size": None}, "batch_size"), ({"loss": masked}, "loss")]
+)
+def test_posteriors_that_differ_in_more_than_their_component_are_refused(changes: dict[str, Any], what: str) -> None:
+    one = regression()
+    with pytest.raises(ZeemanError, match=f"more than one {what}; make them"):
+        side_by_side([one, replace(one, component="2.bias", **changes)], SGLD(1e-3))
+
+
+def test_components_that_can_not_run_together_are_refused() -> None:
+    one = regression()
+    with pytest.raises(ZeemanError, match="more than one model"):
+        side_by_side([one, replace(one, model=network(3, 5, 2))], SGLD(1e-3))
+    with pytest.raises(ZeemanError, match="more than one data"):
+        side_by_side([one, replace(one, data=(one.data[0].clone(), one.data[1]))], SGLD(1e-3))
+    with pytest.raises(ZeemanError, match="got none"):
+        side_by_side([], SGLD(1e-3))
+    with pytest.raises(ZeemanError, match="moves each weight alone"):
+        side_by_side([one], MALA(1e-3))
+    states = [[block.state for block in side_by_side([one], SGLD(1e-3))[0][0]]]
+    with pytest.raises(ZeemanError, match="one state for each component and chain"):
+        side_by_side([one, one], SGLD(1e-3), states=states)

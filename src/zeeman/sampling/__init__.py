@@ -4,6 +4,7 @@ from zeeman.sampling.baoab import BAOAB as BAOAB
 from zeeman.sampling.batched import better_together as better_together
 from zeeman.sampling.batched import run_chains as run_chains
 from zeeman.sampling.batched import work_of_step as work_of_step
+from zeeman.sampling.components import run_components as run_components
 from zeeman.sampling.curvature import Hessian as Hessian
 from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
 from zeeman.sampling.curvature import lanczos as lanczos

@@ -134,7 +134,10 @@ def _acts_on_each_weight(sampler: AnySampler) -> TypeGuard[Sampler]:
 
 
 class _Walks:
-    """The weights of all chains as one matrix, what is kept beside them, and the readings of a block."""
+    """The weights of all walks as one matrix, what is kept beside them, and the readings of a block.
+
+    Each chain walks once, or ``copies`` times with the same noise and minibatches: all chains, and all chains again.
+    """
 
     def __init__(
         self,
@@ -144,20 +147,32 @@ class _Walks:
         chains: list[int],
         observables: Mapping[str, Observable],
         states: Sequence[ChainState] | None,
+        copies: int = 1,
     ) -> None:
         self.energy, self.posterior, self.sampler, self.observables = energy, energy.posterior, sampler, observables
-        count, self.dtype = len(chains), self.energy.center.dtype
-        self.center = self.energy.center.repeat(count, 1)
-        self.points = _stack([s.weights for s in states]) if states else self.center.clone()
+        self.copies, self.dtype = copies, self.energy.center.dtype
+        self.center = self.energy.center.repeat(len(chains) * copies, 1)
+        self.points = self.filled(self.center, [s.weights for s in states]) if states else self.center.clone()
         self.beside: dict[str, Vectors] = sampler.init([self.points])
         for name in self.beside if states else ():
-            self.beside[name] = [_stack([s.sampler[name] for s in states or ()])]
+            self.beside[name] = [self.filled(self.beside[name][0], [s.sampler[name] for s in states or ()])]
         self.lost = ~torch.isfinite(self.points).all(1)
         self.noise = ChainNoise(seed, chains, self.energy.pieces)
         size = self.posterior.batch_size
         self.minibatches = Minibatches(seed, chains, self.posterior.num_rows, size) if size else None
         with torch.no_grad():
             self.expected = {name: self.scored(self.energy.center[None], item) for name, item in observables.items()}
+
+    def filled(self, start: torch.Tensor, vectors: Sequence[Vectors]) -> torch.Tensor:
+        """Lay out what the states hold as rows, in the shape of ``start``."""
+        return torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in vectors])
+
+    def cut(self, row: torch.Tensor, walk: int) -> Vectors:
+        """Give the entries of a row as a state holds them."""
+        return self.energy.unflatten(row)
+
+    def gradient(self, index: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.energy.gradient(self.points, index)
 
     def scored(self, points: torch.Tensor, item: Observable) -> torch.Tensor:
         return self.energy.losses(points, item.batch)[:, item.scored]
@@ -167,14 +182,14 @@ class _Walks:
         rows = torch.empty(len(steps), len(self.points), self.posterior.batch_size or self.posterior.num_rows)
         seen: dict[str, list[torch.Tensor]] = {name: [] for name in self.observables}
         virial = heat = torch.full((len(self.points),), math.nan)
-        index = self.minibatches.rows(steps) if self.minibatches else None
+        index = self.minibatches.rows(steps).repeat(1, self.copies, 1) if self.minibatches else None
         reference = self.energy.reference(self.dtype)
         for start in range(steps.start, steps.stop, self.noise.steps_ahead):
             some = range(start, min(start + self.noise.steps_ahead, steps.stop))
             xi = self.noise.normal(some).to(self.dtype)
             for i, step in enumerate(some):
                 mine = None if index is None else index[step - steps.start]
-                found, gradient = self.energy.gradient(self.points, mine)
+                found, gradient = self.gradient(mine)
                 self.lose(found)
                 torch.sub(found, reference if mine is None else reference[mine], out=rows[step - steps.start])
                 if step == steps[-1]:
@@ -237,14 +252,10 @@ class _Walks:
                 {name: values[:, c].copy() for name, values in observed.items()},
                 ChainState(
                     steps.stop,
-                    self.energy.unflatten(self.points[c]),
-                    {name: self.energy.unflatten(vectors[0][c]) for name, vectors in self.beside.items()},
+                    self.cut(self.points[c], c),
+                    {name: self.cut(vectors[0][c], c) for name, vectors in self.beside.items()},
                 ),
                 float(heat[c]),
             )
             for c in range(len(self.points))
         ]
-
-
-def _stack(vectors: Sequence[Vectors]) -> torch.Tensor:
-    return torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in vectors])
