@@ -79,6 +79,19 @@ def test_examine_report_and_resume(
     assert 2 <= len(out.strip().splitlines()) <= 5
 
 
+def test_extrapolation_is_told_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    base = ["examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *FAST, "--json", "--at", "150"]
+    plain = json.loads(run(capsys, monkeypatch, *base)[1])["llc"]
+    status, out, _ = run(capsys, monkeypatch, *base, "--extrapolate")
+    assert status == 0
+    for row, before in zip(json.loads(out)["llc"], plain, strict=True):
+        assert row == before | {name: row[name] for name in row if name.startswith("extrapolated")}
+        assert row["extrapolated_se"] > before["se"]
+        assert row["extrapolated_verdict"]
+
+
 def test_plan_probes_and_verify(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path
 ) -> None:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from zeeman.errors import ZeemanError as ZeemanError
     from zeeman.examination import LLC as LLC
     from zeeman.examination import Behaviours as Behaviours
+    from zeeman.examination import Density as Density
     from zeeman.examination import Device as Device
     from zeeman.examination import Examination as Examination
+    from zeeman.examination import HessianSpectrum as HessianSpectrum
     from zeeman.examination import SamplerSettings as SamplerSettings
     from zeeman.examination import Store as Store
     from zeeman.examination import Susceptibilities as Susceptibilities
@@ -25,11 +27,17 @@ if TYPE_CHECKING:
     from zeeman.reading import Provenance as Provenance
     from zeeman.reading import Reading as Reading
     from zeeman.reading import Verdict as Verdict
+    from zeeman.sampling import BAOAB as BAOAB
+    from zeeman.sampling import HMC as HMC
+    from zeeman.sampling import MALA as MALA
     from zeeman.sampling import SGLD as SGLD
     from zeeman.sampling import LocalPosterior as LocalPosterior
+    from zeeman.sampling import PreconditionedSGLD as PreconditionedSGLD
     from zeeman.sampling import RMSPropSGLD as RMSPropSGLD
     from zeeman.sampling import Schedule as Schedule
+    from zeeman.sampling import extrapolate as extrapolate
     from zeeman.sampling import run_chain as run_chain
+    from zeeman.sampling import run_chains as run_chains
     from zeeman.subjects import Checkpoint as Checkpoint
     from zeeman.subjects import Component as Component
     from zeeman.subjects import Recorder as Recorder
@@ -42,8 +50,10 @@ _ROOMS = {
     "examination": (
         "LLC",
         "Behaviours",
+        "Density",
         "Device",
         "Examination",
+        "HessianSpectrum",
         "SamplerSettings",
         "Store",
         "Susceptibilities",
@@ -52,7 +62,19 @@ _ROOMS = {
     ),
     "probes": ("Library", "Probe"),
     "reading": ("Provenance", "Reading", "Verdict"),
-    "sampling": ("SGLD", "LocalPosterior", "RMSPropSGLD", "Schedule", "run_chain"),
+    "sampling": (
+        "BAOAB",
+        "HMC",
+        "MALA",
+        "SGLD",
+        "LocalPosterior",
+        "PreconditionedSGLD",
+        "RMSPropSGLD",
+        "Schedule",
+        "extrapolate",
+        "run_chain",
+        "run_chains",
+    ),
     "subjects": ("Checkpoint", "Component", "Recorder", "RecorderCallback", "Series"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}

@@ -26,9 +26,20 @@ class Verdict(Enum):
     DRIFTING = "The chains had not settled: lengthen the burn-in or raise localization."
     DIVERGED = "At least one chain exploded or left the finite numbers: lower lr or n_beta."
     BELOW_REFERENCE = (
-        "The chains found lower loss than the checkpoint, which is no local minimum at this scale: "
-        "raise n_beta or localization, or read a later checkpoint."
+        "The chains found lower loss than the checkpoint, which is no local minimum at this scale, so the reading is "
+        "of the region that they found: raise n_beta or localization, or read a later checkpoint."
     )
+    HEATED = "The chains are hotter than they should be, which biases the reading: lower lr or enlarge batch_size."
+    TOO_COLD = (
+        "The chains have not spread as far as they should: raise lr or localization, or lengthen the burn-in, with "
+        "noise_level at 1."
+    )
+    WRONG_REFERENCE = (
+        "The loss of the checkpoint itself is not the reference: take both with the same weights and rows, by a loss "
+        "without chance of its own such as dropout."
+    )
+    COPIED_CHAINS = "Some chains are copies of one another: give each chain a number or seed of its own."
+    NO_SIGNAL = "The loss is not felt: raise n_beta or batch_size, or lower localization."
     TOO_ANHARMONIC = "The spread of the energy does not fit a local asymptotic law: raise n_beta or localization."
     BEYOND_PRECISION = (
         "Too little of the ladder lies within the machine's precision: "

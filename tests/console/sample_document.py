@@ -12,6 +12,8 @@ STEPS = [0, 20, 50, 100, 200, 350, 500, 650, 800, 900, 1000, 1100, 1200, 1300, 1
 PROBES = ["text", "repeats", "brackets", "indentation", "digits", "docstrings", "closing quotes"]
 COMPONENTS = [f"l{layer}h{head}" for layer in range(2) for head in range(4)] + ["embed", "unembed"]
 TRANSITIONS = ((920, 1180, 1460), (1620, 1790, 2050))
+DENSITY_STEPS = [0, 50, 500, 900, 1200, 1500, 3000]
+LADDER = [10.0, 30.0, 100.0, 300.0, 800.0]
 SICK = {0: "too_anharmonic", 20: "below_reference", 800: "not_mixed"}
 SENTENCES = {
     "ok": "The reading is healthy.",
@@ -37,6 +39,8 @@ def sample_document(seed: int = 0) -> dict[str, Any]:
         "training": _training(rng),
         "transitions": [_transition(interval) for interval in TRANSITIONS],
         "llc": [_llc(rng, step) for step in STEPS],
+        "density": _density(),
+        "hessian": [_spectrum(step) for step in DENSITY_STEPS],
         "behaviours": _behaviours(rng),
         "susceptibility": [
             _susceptibility(rng, step, how) for step in (600, 1200, 3000) for how in ("loaded", "unloaded")
@@ -122,6 +126,49 @@ def _llc(rng: np.random.Generator, step: int) -> dict[str, Any]:
         "sentence": SENTENCES[verdict],
         "reasons": [] if verdict == "ok" else ["R-hat 1.31 on the energy", "ESS 11 of 450 draws"],
     }
+
+
+def _density() -> dict[str, Any]:
+    rows = []
+    for step in DENSITY_STEPS:
+        start = 4.8 - 1.8 * float(_rise([step], 400.0, 0.4)[0])
+        size = float(30 + 60 * _rise([step], 150.0, 0.2)[0] + 90 * _rise([step], 1180.0, 0.03)[0])
+        rungs = []
+        for n_beta in LADDER:
+            exponent = size * n_beta / (n_beta + 60)
+            verdict = "below_reference" if step == 0 and n_beta > 50 else "ok"
+            rungs.append(
+                {
+                    "n_beta": n_beta, "loss": start + exponent / n_beta, "exponent": exponent if step else -exponent,
+                    "exponent_se": 0.02 * exponent, "heat_capacity": exponent**2 / size, "heat_capacity_se": 3.0,
+                    "log_volume": -size * np.log1p(n_beta / 60), "log_volume_se": 2.0, "volume_verdict": "ok",
+                    "verdict": verdict, "sentence": SENTENCES[verdict], "reasons": [],
+                }
+            )  # fmt: skip
+        rows.append({"step": step, "reference_loss": start, "rungs": rungs})
+    loss = np.linspace(5.0, 3.1, 30)
+    owner = [DENSITY_STEPS[min(6, int(7 * k / 30))] for k in range(30)]
+    path: dict[str, Any] = {
+        "loss": loss.tolist(),
+        "log_volume": (-40 * (5.0 - loss)).tolist(),
+        "owner": owner,
+        "share": [0.9] * 30,
+    }
+    path["separation"] = [12.0, 30.5, 41.0, 44.0, 60.0, 120.0]
+    return {"localization": 100.0, "checkpoints": rows, "path": path}
+
+
+def _spectrum(step: int) -> dict[str, Any]:
+    place = np.linspace(-4.0, 5.5, 161)
+    top = 4.0 + float(_rise([step], 1180.0, 0.03)[0])
+    density = 40000 * np.exp(-0.5 * (place / 0.4) ** 2) + 30 * np.exp(-0.5 * ((place - top + 1) / 0.7) ** 2)
+    gap = [0.3, 4.0] if step == 900 else [None, None]
+    return {
+        "step": step, "eigenvalues": (0.1 * np.sinh(place)).tolist(), "linear": 0.1, "width": 0.15,
+        "density": density.tolist(), "density_se": (0.1 * density).tolist(), "trace": 500.0, "trace_se": 12.0,
+        "threshold": 1.0, "count": 120.0, "count_se": 9.0, "rank": 118.0 if step == 900 else None, "rank_se": 8.0,
+        "gap": gap, "llc": 66.0, "llc_se": 2.0, "lowest": -2.5, "highest": 12.0, "parameters": 53632,
+    }  # fmt: skip
 
 
 def _behaviours(rng: np.random.Generator) -> dict[str, Any]:

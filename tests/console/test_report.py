@@ -12,11 +12,23 @@ from typing import Any
 
 import pytest
 
-from console.sample_document import COMPONENTS, PROBES, STEPS, sample_document
+from console.sample_document import COMPONENTS, DENSITY_STEPS, LADDER, PROBES, STEPS, sample_document
 from zeeman.console import render_report, write_report
 from zeeman.errors import ZeemanError
 
-PARTS = ["series", "training", "transitions", "llc", "behaviours", "susceptibility", "health", "provenance", "headline"]
+PARTS = [
+    "series",
+    "training",
+    "transitions",
+    "llc",
+    "density",
+    "hessian",
+    "behaviours",
+    "susceptibility",
+    "health",
+    "provenance",
+    "headline",
+]
 HOSTILE = "</script><script>alert(1)</script><!-- <!--zeeman:style--> /*zeeman:script*/ \\1 & \" ' λ̂ 🧲 \u2028"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -71,7 +83,7 @@ def test_parts_may_be_missing(document: dict[str, Any], part: str, value: str | 
 def test_every_part_has_a_panel_with_caption_and_method() -> None:
     page = render_report({})
     panels = re.findall(r'<section class="panel" id="(\w+)">(.*?)</section>', page, flags=re.DOTALL)
-    order = ["training", "llc", "behaviours", "susceptibility", "health", "transitions", "provenance"]
+    order = ["training", "llc", "density", "behaviours", "susceptibility", "health", "transitions", "provenance"]
     assert [name for name, _ in panels] == order
     assert all('class="caption"' in body and '<details class="how">' in body for _, body in panels)
 
@@ -141,11 +153,14 @@ def drawn(page: Path, profile: Path) -> str:
 def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None:
     dom = drawn(write_report(document, tmp_path / "full.html"), tmp_path / "profile")
     maps = len(document["susceptibility"]) * 2 * len(COMPONENTS) * len(PROBES)  # each beside its null
-    assert len(re.findall(r'class="cell(?: faint)?"', dom)) == maps + len(PROBES) * len(STEPS)
+    densities = len(DENSITY_STEPS) * len(LADDER)
+    assert len(re.findall(r'class="cell(?: faint)?"', dom)) == maps + len(PROBES) * len(STEPS) + densities
+    assert dom.count('class="spectrum"') == len(DENSITY_STEPS)
+    assert dom.count('class="gap"') == 1
     estimates = sum(row[name] is not None for row in document["llc"] for name in ("mean", "variance"))
     assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates
-    assert dom.count('class="band"') == 2 * len(document["transitions"])
-    assert dom.count('class="flag"') == 2 * len(document["series"]["flags"])
+    assert dom.count('class="band"') == 4 * len(document["transitions"])
+    assert dom.count('class="flag"') == 4 * len(document["series"]["flags"])
     assert dom.count('class="unit"') == len(document["health"])
     assert (
         'class="empty"'

@@ -14,17 +14,18 @@ from zeeman.demo import TrainingSettings, run_demo
 from zeeman.demo.run import SETTINGS
 from zeeman.demo.training import initial_model
 from zeeman.errors import ZeemanError
-from zeeman.examination import document
+from zeeman.examination import DEVICES, Density, HessianSpectrum, document
 from zeeman.subjects import Series
 
 FAST = replace(SETTINGS, num_chains=2, num_draws=4, num_burnin_steps=8)
 SHORT = TrainingSettings(num_steps=120)
+FEW = (*DEVICES, Density((120,), (0.5, 1.0, 2.0)), HessianSpectrum((120,), 3, 2))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demo")
-    run_demo(path, training=SHORT, settings=FAST, num_workers=1)
+    run_demo(path, training=SHORT, settings=FAST, devices=FEW, num_workers=1)
     return path
 
 
@@ -40,10 +41,14 @@ def test_training_is_recorded_and_learns(folder: Path) -> None:
 
 def test_a_finished_demo_is_read_again_without_training(folder: Path) -> None:
     trained: list[int] = []
-    found = run_demo(folder, training=SHORT, settings=FAST, num_workers=1, on_step=lambda *a: trained.append(a[0]))
+    found = run_demo(
+        folder, training=SHORT, settings=FAST, devices=FEW, num_workers=1, on_step=lambda *a: trained.append(a[0])
+    )
     assert not trained
     content = json.loads(json.dumps(document(found), allow_nan=False))
     assert len(content["susceptibility"]) == 6
+    assert [len(row["rungs"]) for row in content["density"]["checkpoints"]] == [3]
+    assert content["hessian"][0]["parameters"] == 53632
     assert content["susceptibility"][0]["components"] == [
         "embed",
         *[f"l{layer}h{head}" for layer in (0, 1) for head in range(4)],

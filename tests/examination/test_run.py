@@ -27,6 +27,8 @@ from zeeman.examination import (
     planned_units,
 )
 from zeeman.examination.devices import chains
+from zeeman.examination.store import Store
+from zeeman.examination.worker import run_unit
 from zeeman.probes import Library
 from zeeman.reading import Reading, Verdict
 from zeeman.sampling import language_model_loss
@@ -230,3 +232,19 @@ def test_the_user_sees_no_side_effects(tiny_series: Series, library: Library, tm
     assert torch.equal(state, torch.get_rng_state())
     assert (numpy_state == np.random.get_state()[1]).all()  # noqa: NPY002
     assert threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("method", ["preconditioned_sgld", "baoab", "mala", "hmc"])
+def test_every_method_examines(tiny_folder: Path, library: Library, tmp_path: Path, method: str) -> None:
+    size = len(library.data.inputs) if method in ("mala", "hmc") else 16
+    settings = replace(SETTINGS, method=method, num_draws=6, num_burnin_steps=8, batch_size=size)
+    subject, store = Subject(Series.from_folder(tiny_folder), library, language_model_loss), Store(tmp_path / "store")
+    unit = chains(subject, subject.series.at(150), settings, "full")[0]
+    run_unit(subject, store, unit)
+    assert np.isfinite(store.unit(unit).array("rows")).all()
+
+
+def test_a_metropolis_correction_of_a_minibatch_is_refused(tiny_folder: Path, library: Library, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, method="mala")
+    with pytest.raises(ZeemanError, match="set batch_size to 48"):
+        examine(Series.from_folder(tiny_folder), library, tmp_path, settings=settings, devices=(LLC(),))

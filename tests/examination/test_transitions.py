@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from zeeman.examination.transitions import find_transitions, telling_steps
 from zeeman.reading import Provenance, Reading, Verdict
@@ -52,6 +54,13 @@ def test_readings_that_are_not_trusted_are_left_out() -> None:
         if r.provenance
     ]
     assert all("llc" not in t.signals for t in find_transitions(spoilt, set()))
+
+
+@pytest.mark.parametrize("count", range(7))
+def test_few_readings_that_can_be_trusted_have_no_transition(count: int) -> None:
+    readings = [r for r in planted(np.random.default_rng(0), jump=0.0) if r.name == "llc"]
+    doubtful = [replace(r, verdict=Verdict.DRIFTING) for r in readings[count:]]
+    assert find_transitions([*readings[:count], *doubtful], set()) == []
 
 
 def test_a_transition_across_a_flagged_edge_says_so() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import SamplerSettings, Unit
-from zeeman.examination.unit import union
+from zeeman.examination.unit import Method, union
+from zeeman.sampling import BAOAB, HMC, MALA, SGLD, PreconditionedSGLD, RMSPropSGLD
 
 BASE = Unit("loaded", 10, "weights", "l0h1", 2, SamplerSettings(), "data", (("text", "a"),))
 OTHERS = {
@@ -45,6 +46,32 @@ def test_whatever_changes_the_numbers_changes_the_key(name: str) -> None:
     assert replace(BASE, **{field: value}).key != BASE.key
 
 
+def test_stores_made_before_are_still_read() -> None:
+    assert BASE.chain_key == "49148b0f828b63be3bb2b5ef"
+
+
+@pytest.mark.parametrize(
+    ("method", "sampler"),
+    [
+        ("sgld", SGLD(5e-4)),
+        ("rmsprop_sgld", RMSPropSGLD(5e-4)),
+        ("preconditioned_sgld", PreconditionedSGLD(5e-4, 75)),
+        ("baoab", BAOAB(5e-4)),
+        ("mala", MALA(5e-4, 75)),
+        ("hmc", HMC(5e-4, 75)),
+    ],
+)
+def test_a_method_names_its_sampler_and_whoever_adapts_does_so_in_the_burn_in(method: Method, sampler: object) -> None:
+    settings = SamplerSettings(method=method)
+    assert settings.sampler == sampler
+    assert settings.gradients_a_step == (10 if method == "hmc" else 1)
+
+
+def test_a_metric_that_cannot_be_learnt_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ZeemanError, match="needs num_burnin_steps of at least 1"):
+        SamplerSettings(method="preconditioned_sgld", num_burnin_steps=0)
+
+
 def test_the_number_of_chains_does_not_change_a_chain() -> None:
     assert replace(BASE, settings=SamplerSettings(num_chains=9)).key == BASE.key
 
@@ -69,7 +96,7 @@ def test_union_covers_every_need_once(needs: list[tuple[int, list[str]]]) -> Non
 @pytest.mark.parametrize(
     ("field", "value"),
     [(f, v) for f in ("lr", "n_beta", "localization") for v in (-1.0, float("nan"), float("inf"))]
-    + [("lr", 0.0), ("n_beta", 0.0), ("num_chains", 1), ("num_draws", 0), ("batch_size", 0), ("method", "hmc")],
+    + [("lr", 0.0), ("n_beta", 0.0), ("num_chains", 1), ("num_draws", 0), ("batch_size", 0), ("method", "nuts")],
 )
 def test_senseless_settings_are_refused_in_one_sentence(field: str, value: object) -> None:
     with pytest.raises(ZeemanError, match=field) as caught:

@@ -120,6 +120,9 @@ def test_twenty_five_checkpoints_take_less_than_a_second():
 
 def test_too_few_readings_have_no_pulses_and_bad_ones_are_refused():
     assert find_pulses([0, 1, 2, 3, 4], [0, 0, 9, 9, 9], np.full(5, 0.1)) == []
+    assert find_pulses([3], [9], [0.1]) == find_pulses([], [], []) == []
+    with pytest.raises(ZeemanError, match="one shape"):
+        find_pulses([3], [9, 9], [0.1])
     with pytest.raises(ZeemanError, match="negative"):
         find_pulses([-1, 0, 1, 2, 3, 4], np.zeros(6), np.ones(6))
     with pytest.raises(ZeemanError, match="increasing"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ from torch import nn
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling import (
+    BAOAB,
+    HMC,
+    MALA,
     SGLD,
+    AnySampler,
     Block,
     ChainState,
     LocalPosterior,
+    MetropolisSampler,
     Observable,
+    PreconditionedSGLD,
     RMSPropSGLD,
-    Sampler,
     Schedule,
     Unloaded,
     language_model_loss,
@@ -29,9 +35,13 @@ from zeeman.sampling import (
     minibatch,
     run_chain,
 )
-from zeeman.sampling.driver import _Walk
+from zeeman.sampling.driver import _look, _reference, _Walk
 
-SAMPLERS = [SGLD(1e-3), RMSPropSGLD(1e-4), RMSPropSGLD(1e-4, devinterp=True), Unloaded()]
+CORRECTED = [MALA(1e-3, 3), MALA(1e-2), HMC(1e-3, 4, num_leapfrog=3)]
+SAMPLERS = [
+    SGLD(1e-3), RMSPropSGLD(1e-4), RMSPropSGLD(1e-4, devinterp=True), PreconditionedSGLD(1e-4, 3), BAOAB(1e-3),
+    *CORRECTED, Unloaded(),
+]  # fmt: skip
 SCHEDULE = Schedule(num_draws=5, num_burnin_steps=4, num_steps_bw_draws=3)
 
 
@@ -73,7 +83,9 @@ def regression(**changes: Any) -> LocalPosterior:
 WATCHED = {"probe": Observable((seeded(6, 3, seed=5), seeded(6, 2, seed=6)), torch.tensor([1, 0, 1, 1, 0, 1]).bool())}
 
 
-def blocks(posterior: LocalPosterior, sampler: Sampler = SGLD(1e-3), **changes: Any) -> list[Block]:  # noqa: B008
+def blocks(posterior: LocalPosterior, sampler: AnySampler = SGLD(1e-3), **changes: Any) -> list[Block]:  # noqa: B008
+    if isinstance(sampler, MetropolisSampler):
+        posterior = replace(posterior, batch_size=None)
     settings = {"seed": 3, "chain": 1, "observables": WATCHED, "schedule": SCHEDULE, **changes}
     return list(run_chain(posterior, sampler, settings.pop("schedule"), **settings))
 
@@ -98,7 +110,7 @@ def same(a: list[Block], b: list[Block]) -> bool:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("block_steps", [1, 7, 1000])
-def test_draws_do_not_depend_on_the_blocks(sampler: Sampler, block_steps: int) -> None:
+def test_draws_do_not_depend_on_the_blocks(sampler: AnySampler, block_steps: int) -> None:
     whole, cut = blocks(regression(), sampler), blocks(regression(), sampler, block_steps=block_steps)
     assert same(whole, cut)
     assert [b.first_step for b in cut] == list(range(0, SCHEDULE.num_steps, block_steps))
@@ -108,15 +120,17 @@ def test_draws_do_not_depend_on_the_blocks(sampler: Sampler, block_steps: int) -
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @settings(deadline=None, max_examples=12)
 @given(cuts=st.lists(st.integers(1, 9), min_size=1, max_size=6))
-def test_a_chain_resumed_anywhere_is_the_uninterrupted_chain(sampler: Sampler, cuts: list[int]) -> None:
+def test_a_chain_resumed_anywhere_is_the_uninterrupted_chain(sampler: AnySampler, cuts: list[int]) -> None:
     whole = blocks(regression(), sampler)
     state: ChainState | None = None
     pieces: list[Block] = []
     for cut in [*cuts, SCHEDULE.num_steps]:
         # Only the first block of each run is kept, as after a kill; what follows would be thrown away.
+        batch_size = None if isinstance(sampler, MetropolisSampler) else 4
         chain = run_chain(
-            regression(), sampler, SCHEDULE, seed=3, chain=1, observables=WATCHED, block_steps=cut, state=state
-        )
+            regression(batch_size=batch_size), sampler, SCHEDULE, seed=3, chain=1, observables=WATCHED,
+            block_steps=cut, state=state,
+        )  # fmt: skip
         piece = next(chain, None)
         if piece is not None:
             pieces.append(piece)
@@ -205,7 +219,7 @@ def test_observables_read_the_scored_losses_alone() -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_component_moves_its_own_weights_and_nothing_else(sampler: Sampler) -> None:
+def test_a_component_moves_its_own_weights_and_nothing_else(sampler: AnySampler) -> None:
     def corner(name: str, tensor: torch.Tensor) -> torch.Tensor | None:
         mask = torch.zeros(tensor.shape, dtype=torch.bool)
         if name == "0.weight":
@@ -258,7 +272,7 @@ class Untouchable(nn.Module):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("component", ["full", "layers.0.weight", "layers.0.bias", "scale"])
-def test_the_model_and_the_global_generators_are_left_as_they_were(sampler: Sampler, component: str) -> None:
+def test_the_model_and_the_global_generators_are_left_as_they_were(sampler: AnySampler, component: str) -> None:
     model = Untouchable().train()
     model.layers[1].eval()
 
@@ -310,7 +324,7 @@ def explosive(w: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("sampler", [SGLD(0.5), RMSPropSGLD(0.5)])
-def test_a_lost_chain_is_nan_from_there_on(sampler: Sampler) -> None:
+def test_a_lost_chain_is_nan_from_there_on(sampler: AnySampler) -> None:
     posterior = LocalPosterior.potential(explosive, torch.full((3,), 0.5), n_beta=100.0, localization=1.0)
     watched = {"probe": Observable(torch.zeros(1), torch.ones(1, dtype=torch.bool))}
     found = blocks(posterior, sampler, observables=watched, schedule=Schedule(30), block_steps=5)
@@ -340,6 +354,79 @@ def test_a_chain_that_one_row_loses_stays_lost_on_the_other_rows_and_when_resume
     assert torch.isfinite(model.weight).all()
 
 
+@pytest.mark.parametrize("sampler", CORRECTED)
+def test_a_refused_proposal_leaves_the_weights_and_their_rows(sampler: AnySampler) -> None:
+    found = blocks(regression(n_beta=100.0), sampler, schedule=Schedule(300, 4), block_steps=1)
+    ends = [block.state.weights for block in found]
+    stayed = [all(map(torch.equal, a, b)) for a, b in itertools.pairwise(ends)]
+    assert any(stayed)
+    assert not all(stayed)
+    for before, block, after, same_place in zip(found, found[1:], found[2:], stayed, strict=False):
+        assert block.acceptance == (0.0 if same_place else 1.0)
+        if same_place:
+            assert np.array_equal(block.rows, after.rows)
+        assert before.observed["probe"].shape == (before.first_step >= 4, 4)
+
+
+def test_an_energy_is_that_of_the_stored_weights_by_brute_force() -> None:
+    posterior = regression(batch_size=None, loss=masked)
+    walk = _Walk(posterior)
+    with torch.no_grad():
+        reference = _reference(walk, {})
+        for w in walk.weights:
+            w.add_(0.1)
+    position = _look(walk, reference)
+    moved = network(3, 5, 2)
+    moved.load_state_dict({name: p + 0.1 for name, p in posterior.model.state_dict().items()})
+    with torch.no_grad():
+        change = (
+            brute_force(posterior, moved, range(11)) - brute_force(posterior, posterior.model, range(11))
+        ).double()
+    count = sum(p.numel() for p in moved.parameters())
+    assert position.energy == pytest.approx(30 * float(change.mean()) + 10 * 0.01 * count, rel=1e-5)
+
+
+def test_metropolis_chains_reject_what_has_no_energy_and_live_on() -> None:
+    # A wall of NaN at |w| = 1: the law is the Gaussian cut off there, and no chain is lost.
+    def walled(w: torch.Tensor) -> torch.Tensor:
+        return torch.where(w.abs() < 1, w**2 / 2, torch.nan).sum()
+
+    posterior = LocalPosterior.potential(walled, torch.zeros(1), n_beta=1.0, localization=0.0001)
+    for sampler in (MALA(1.0), HMC(0.3, num_leapfrog=3)):
+        found = blocks(posterior, sampler, observables={}, schedule=Schedule(3000))
+        # ⟨w²⟩ of the normal law between −1 and 1 is 1 − 2φ(1)/(Φ(1) − Φ(−1)) = 0.2911.
+        assert 2 * rows(found).mean() == pytest.approx(0.2911, abs=0.03)
+
+
+def test_a_metropolis_chain_that_starts_without_an_energy_is_lost() -> None:
+    posterior = LocalPosterior.potential(lambda w: (w / 0).sum(), torch.ones(2), n_beta=1.0, localization=1.0)
+    found = blocks(posterior, MALA(0.1), observables={}, schedule=Schedule(4))
+    assert np.isnan(rows(found)).all()
+    assert np.isnan(found[-1].acceptance)
+
+
+@pytest.mark.parametrize("sampler", CORRECTED)
+def test_metropolis_needs_all_the_rows(sampler: MetropolisSampler) -> None:
+    with pytest.raises(ZeemanError, match="set batch_size to 11"):
+        next(run_chain(regression(batch_size=4), sampler, SCHEDULE, seed=0, chain=0))
+    whole, named = (regression(batch_size=n) for n in (None, 11))
+    assert same(blocks(whole, sampler), blocks(named, sampler))
+
+
+@pytest.mark.parametrize("sampler", [PreconditionedSGLD(1e-4, 5), MALA(1e-3, 5), HMC(1e-3, 5)])
+def test_no_draw_is_taken_while_a_sampler_adapts(sampler: AnySampler) -> None:
+    with pytest.raises(ZeemanError, match="set num_burnin_steps to 5 or more"):
+        blocks(regression(), sampler)
+
+
+def test_what_adapts_is_frozen_when_draws_begin() -> None:
+    for sampler, key in ((PreconditionedSGLD(1e-4, 4), "second_moment"), (MALA(1e-3, 4), "adaptation")):
+        found = blocks(regression(), sampler, block_steps=1)
+        kept = [torch.cat([v.flatten() for v in block.state.sampler[key]]) for block in found]
+        assert all(torch.equal(kept[3], later) for later in kept[4:])
+        assert not torch.equal(kept[2], kept[3])
+
+
 def test_unloaded_chains_read_no_rows() -> None:
     found = blocks(regression(), Unloaded())
     assert np.isnan(rows(found)).all()
@@ -361,3 +448,23 @@ def test_matching_the_energy_finds_the_localization(target: float) -> None:
 def test_schedules_without_meaning_are_refused(field: str) -> None:
     with pytest.raises(ZeemanError, match=f"{field} must be at least"):
         Schedule(**{field: -1})
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+@pytest.mark.parametrize("loss", [squared, by_position, masked])
+def test_rows_that_go_through_in_parts_give_the_same_chain(
+    loss: Any, batch_size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = blocks(regression(loss=loss, batch_size=batch_size), observables={})
+    # So few bytes that every row is a part of its own.
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    cut = blocks(regression(loss=loss, batch_size=batch_size), observables={})
+    np.testing.assert_allclose(rows(cut), rows(whole), atol=2e-6)
+    for one, other in zip(cut[-1].state.weights, whole[-1].state.weights, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_an_observable_that_goes_through_in_parts_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = blocks(regression())
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    np.testing.assert_allclose(observed(blocks(regression())), observed(whole), atol=2e-6)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from scipy import signal, stats
 from torch import nn
 
+from zeeman.errors import ZeemanError
 from zeeman.reading import Verdict
 from zeeman.sampling import SGLD, LocalPosterior, Schedule, judge, run_chain
-from zeeman.sampling.health import drift, effective_draws
+from zeeman.sampling.repeatability import require_repeatable
+from zeeman.sampling.statistics import drift, effective_draws, excess_heat
 from zeeman.spectra import llc_mean, minibatch_variance
 
 
@@ -44,11 +46,83 @@ def test_healthy_chains_raise_no_alarm(rate: float, chains: int, draws: int, mem
     assert found["OK"] >= 95, found
 
 
-def test_minibatch_noise_larger_than_the_energy_raises_no_alarm() -> None:
-    found = verdicts(
-        lambda rng: healthy(rng, 0.5) + rng.normal(size=(4, 120)) * 3, 100, num_parameters=1, noise_variance=9.0
-    )
+def test_minibatch_noise_larger_than_the_energy_raises_no_alarm_where_the_mean_is_resolved() -> None:
+    def make(rng: np.random.Generator) -> NDArray[np.float64]:
+        return healthy(rng, 0.5, draws=400) + rng.normal(size=(4, 400)) * 3
+
+    found = verdicts(make, 100, num_parameters=1, noise_variance=9.0)
     assert found["OK"] >= 95, found
+
+
+def test_an_energy_within_the_noise_of_the_minibatch_is_no_signal() -> None:
+    found = verdicts(lambda rng: 0.01 + rng.normal(size=(4, 120)) * 3, num_parameters=1, noise_variance=9.0)
+    assert found["NO_SIGNAL"] >= 57, found
+
+
+def quadratic_energy(n_beta: float, seed: int = 0) -> NDArray[np.float64]:
+    """Independent draws of nβ ½ w·diag(h)w under the local posterior, 4 chains × 5000."""
+    h, gamma = np.array([0.01, 0.1, 1.0, 3.0]), 1.0
+    w = np.random.default_rng(seed).normal(size=(4, 5000, 4)) / np.sqrt(n_beta * h + gamma)
+    return n_beta * 0.5 * (w**2 @ h)
+
+
+def test_the_mean_grows_as_n_beta_to_one_minus_the_ratio() -> None:
+    """d⟨ΔL⟩/dnβ = −Var ΔL, so the local slope of log nβ⟨ΔL⟩ in log nβ is 1 − ratio."""
+    slope = math.log(quadratic_energy(2.1).mean() / quadratic_energy(2.0).mean()) / math.log(2.1 / 2.0)
+    assert 1 - judge(quadratic_energy(2.05)).ratio == pytest.approx(slope, abs=0.02)
+
+
+def test_a_loss_that_is_not_felt_beside_the_localization_is_no_signal() -> None:
+    assert judge(quadratic_energy(2.0)).verdict is Verdict.OK
+    assert judge(quadratic_energy(1e-3)).verdict is Verdict.NO_SIGNAL
+
+
+def test_a_reference_of_other_weights_is_told_by_the_first_step() -> None:
+    energy = healthy(np.random.default_rng(0), 10.0)
+    exact, rounded = np.zeros((4, 32)), np.full((4, 32), 1e-4)
+    assert judge(energy, start=exact).verdict is judge(energy, start=rounded).verdict is Verdict.OK
+    assert judge(energy + 3, start=exact + 3).verdict is Verdict.WRONG_REFERENCE
+    assert judge(energy + 500, num_parameters=20, start=exact + 500).verdict is Verdict.WRONG_REFERENCE
+    rows = np.random.default_rng(1).normal(size=(4, 32))
+    assert judge(energy, start=rows - rows.mean()).verdict is Verdict.WRONG_REFERENCE
+
+
+def test_copies_of_a_chain_are_told() -> None:
+    energy = healthy(np.random.default_rng(0), 10.0)
+    assert judge(energy[[0, 1, 2, 1]]).verdict is Verdict.COPIED_CHAINS
+
+
+def right_virial(rng: np.random.Generator, d: int, times: int = 20) -> NDArray[np.float64]:
+    """(w − w*)·∇U / d of a quadratic well in equilibrium: chi squared with d degrees of freedom, over d."""
+    return rng.chisquare(d, size=(4, times)) / d
+
+
+@pytest.mark.parametrize("d", [1, 20, 5000])
+@pytest.mark.parametrize("times", [2, 20])
+def test_the_excess_of_heat_comes_with_an_honest_error(d: int, times: int) -> None:
+    rng = np.random.default_rng(0)
+    scores = np.array([np.divide(*excess_heat(right_virial(rng, d, times), d)) for _ in range(400)])
+    assert abs(scores.mean()) < 0.15
+    assert 0.5 < scores.std() < 1.25
+
+
+@pytest.mark.parametrize("d", [1, 20, 5000])
+def test_equilibrium_is_neither_hot_nor_cold(d: int) -> None:
+    rng = np.random.default_rng(0)
+    found = Counter(
+        judge(healthy(rng, d / 2), num_parameters=d, virial=right_virial(rng, d)).verdict.name for _ in range(100)
+    )
+    assert found["OK"] >= 97, found
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.6, "TOO_COLD"), (1.4, "HEATED"), (3.0, "DIVERGED")])
+def test_the_wrong_temperature_is_told(factor: float, verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    found = Counter(
+        judge(healthy(rng, 50.0), num_parameters=100, virial=factor * right_virial(rng, 100)).verdict.name
+        for _ in range(40)
+    )
+    assert found[verdict] >= 38, found
 
 
 def test_chains_hardly_longer_than_their_memory_are_not_trusted() -> None:
@@ -104,7 +178,7 @@ def test_chains_that_left_the_finite_numbers_diverged() -> None:
         health = judge(lost)
         assert (health.verdict, health.reasons) == (Verdict.DIVERGED, ("1 of 4 chains left the finite numbers",))
         assert all(math.isnan(x) for x in health.figures.values())
-    assert judge(np.full((3, 5), np.nan)).verdict is Verdict.DIVERGED
+    assert judge(np.full((3, 5), np.nan), start=np.zeros((3, 2))).verdict is Verdict.DIVERGED
 
 
 def test_more_energy_or_distance_than_a_minimum_holds_is_an_explosion() -> None:
@@ -259,6 +333,34 @@ def test_the_virial_is_one_when_sampled_rightly_and_tells_heating_in_closed_form
         virial = np.array([b.virial for b in blocks[400:]])
         expected = float((1 / (1 - lr * (5 * curvature + 1) / 4)).mean())
         assert virial.mean() == pytest.approx(expected, abs=4 * virial.std() / (len(virial) / 20) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lr", "noise_level", "verdict"),
+    [(4e-3, 1.0, "OK"), (1e-1, 1.0, "HEATED"), (4e-3, 0.7, "TOO_COLD"), (1e-6, 1.0, "TOO_COLD")],
+)
+def test_steps_and_noise_that_change_the_temperature_are_told(lr: float, noise_level: float, verdict: str) -> None:
+    posterior = LocalPosterior.potential(lambda w: 0.5 * (w**2).sum(), torch.zeros(50), n_beta=9.0, localization=1.0)
+    sampler = SGLD(lr, noise_level=noise_level)
+    blocks = [list(run_chain(posterior, sampler, Schedule(1200), seed=0, chain=c, block_steps=40)) for c in range(3)]
+    energy = 9 * np.stack([np.concatenate([b.rows for b in chain])[:, 0] for chain in blocks])
+    virial = np.array([[b.virial for b in chain] for chain in blocks])
+    health = judge(energy[:, 300:], num_parameters=50, localization=1.0, virial=virial, start=energy[:, :1])
+    assert health.verdict.name == verdict, health
+    assert health.offset == 0
+
+
+def test_a_loss_of_chance_is_refused() -> None:
+    def thinned(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(model(batch), 0.1).square().sum(1)
+
+    def plain(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        return model(batch).square().sum(1)
+
+    with torch.random.fork_rng():
+        with pytest.raises(ZeemanError, match="turn off its dropout"):
+            require_repeatable(nn.Linear(2, 8), thinned, INPUTS)
+        require_repeatable(nn.Linear(2, 8), plain, INPUTS)
 
 
 def test_a_saturating_explosion_is_told_by_its_heat() -> None:

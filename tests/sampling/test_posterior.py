@@ -11,7 +11,7 @@ from torch import nn
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling import LocalPosterior, language_model_hits, language_model_loss
-from zeeman.sampling.posterior import walker
+from zeeman.sampling.posterior import rows_at_once, walker
 from zeeman.subjects.component import resolve_component
 
 
@@ -130,3 +130,28 @@ def test_a_potential_is_a_posterior_over_its_own_vector() -> None:
     assert posterior.loss(posterior.model, posterior.data).tolist() == [14.0]
     at.zero_()
     assert posterior.model.get_parameter("w").tolist() == [1.0, 2.0, 3.0]
+
+
+def test_next_token_losses_and_gradients_are_those_of_the_shortened_logits() -> None:
+    source = torch.Generator().manual_seed(0)
+    model = nn.Sequential(nn.Embedding(7, 5), nn.Linear(5, 7))
+    tokens = torch.randint(0, 7, (3, 6), generator=source)
+    logits = model(tokens)[:, :-1]
+    expected = nn.functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+    found = language_model_loss(model, tokens)
+    torch.testing.assert_close(found, expected)
+    parameters = list(model.parameters())
+    for one, other in zip(
+        torch.autograd.grad(found.mean(), parameters), torch.autograd.grad(expected.mean(), parameters), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_larger_vocabulary_takes_fewer_rows_at_once_whatever_moves() -> None:
+    tokens = torch.zeros(4, 64, dtype=torch.int64)
+    few, many = (nn.Sequential(nn.Embedding(size, 4), nn.Linear(4, size)) for size in (100, 20_000))
+    assert rows_at_once(language_model_loss, few, tokens) > 100 * rows_at_once(language_model_loss, many, tokens)
+    count = rows_at_once(language_model_loss, few, tokens)
+    few[0].requires_grad_(False)
+    assert rows_at_once(language_model_loss, few, tokens) == count
+    assert [p.requires_grad for p in few.parameters()] == [False, True, True]

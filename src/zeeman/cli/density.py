@@ -1,11 +1,13 @@
-"""``zeeman density``: the density of states of a polynomial."""
+"""``zeeman density``: the density of states of a polynomial or of a series."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
-from zeeman.cli.app import Json, app, clock, print_json, progress_bars
+from zeeman.cli.app import Json, Workers, app, clock, print_json, progress_bars
+from zeeman.cli.density_series import density_of_series, is_series
 
 
 @app.command
@@ -15,27 +17,49 @@ def density(
     *,
     domain: float | None = None,
     localization: float = 0.0,
-    num_walkers: int = 128,
-    num_draws: int = 1750,
+    num_walkers: int | None = None,
+    num_draws: int | None = None,
+    probes: Path | None = None,
+    out: Path = Path("density"),
+    at: tuple[int, ...] = (),
+    lr: float | None = None,
+    n_beta: float | None = None,
+    workers: Workers = None,
     seed: int = 0,
     json: Json = False,
 ) -> None:
-    """Measure the learning coefficient, its multiplicity and the density of states of a potential K ≥ 0.
+    """Measure the density of states of a potential K ≥ 0, or of a series of checkpoints along its training.
+
+    Of a potential: the learning coefficient and its multiplicity too. Of a series: the Hessian's spectrum too, with a
+    report.
 
     Parameters
     ----------
     potential
-        A polynomial that is 0 at its minimum, such as "x**2*y**2" or "(x^2 - y^3)^2".
+        A polynomial that is 0 at its minimum, such as "x**2*y**2" or "(x^2 - y^3)^2"; or a series: a folder of
+        checkpoints, or repo@revisions such as EleutherAI/pythia-14m@step{0..143000}.
     domain
         Half-width of the box around the origin on which weights are uniform; 1 where neither this nor a localization
         is given.
     localization
         Precision γ of a Gaussian around the origin, instead of a box or within it.
     num_walkers
-        Independent walkers on the ladder.
+        Independent walkers on the ladder; chosen by the number of variables, as the next.
     num_draws
-        Draws of each walker.
+        Draws of each walker, or of each chain of a series.
+    probes
+        For a series: folder of the library whose data chains feel; by default the demo's.
+    out
+        For a series: folder of the examination; one that was stopped goes on from there.
+    at
+        For a series: steps to read; by default eight, evenly spaced.
+    lr, n_beta
+        For a series: step size and inverse temperature in the middle of the ladder.
     """
+    if is_series(potential):
+        given = {"lr": lr, "n_beta": n_beta, "localization": localization or None, "num_draws": num_draws, "seed": seed}
+        density_of_series(potential, probes=probes, out=out, at=at, settings=given, workers=workers, json=json)
+        return
     started = time.monotonic()
     import torch
 
@@ -53,7 +77,7 @@ def density(
                 torch.zeros(len(parsed.variables)),
                 domain=1.0 if domain is None and localization == 0 else domain,
                 localization=localization,
-                ladder=Ladder(num_walkers=num_walkers, num_draws=num_draws, seed=seed),
+                ladder=Ladder.fitting(len(parsed.variables), num_walkers=num_walkers, num_draws=num_draws, seed=seed),
                 on_progress=show.steps,
             )
     finally:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from zeeman.examination import Examination, SamplerSettings
 
 
+_LLC_FIGURES = ("step", "mean", "se", "verdict", "extrapolated", "extrapolated_se", "extrapolated_verdict")
+
+
 @app.command
 def demo(
     folder: Path = Path("zeeman-demo"),
@@ -62,6 +65,7 @@ def examine(
     out: Path = Path("examination"),
     at: tuple[int, ...] = (),
     components: tuple[str, ...] = (),
+    density: bool = False,
     lr: float | None = None,
     n_beta: float | None = None,
     localization: float | None = None,
@@ -72,6 +76,7 @@ def examine(
     batch_size: int | None = None,
     method: str | None = None,
     seed: int | None = None,
+    extrapolate: bool = False,
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -89,6 +94,10 @@ def examine(
         Steps at which susceptibilities are read; by default before, in and after the main transition.
     components
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
+    density
+        Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
+    extrapolate
+        Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
     started = time.monotonic()
     from zeeman import examination as room
@@ -109,7 +118,13 @@ def examine(
             "seed": seed,
         }
     )
-    devices = (room.LLC(), room.Behaviours(), room.Susceptibilities(tuple(at), tuple(components)))
+    devices: list[room.Device] = [
+        room.LLC(extrapolate),
+        room.Behaviours(),
+        room.Susceptibilities(tuple(at), tuple(components)),
+    ]
+    if density:
+        devices += [room.Density(), room.HessianSpectrum()]
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),
@@ -176,7 +191,7 @@ def _conclude(examination: Examination, path: Path, started: float, as_json: boo
                     for t in content["transitions"]
                 ],
                 "behaviour_changes": content["behaviour_changes"],
-                "llc": [{k: row[k] for k in ("step", "mean", "se", "verdict")} for row in content["llc"]],
+                "llc": [{k: row[k] for k in _LLC_FIGURES if k in row} for row in content["llc"]],
                 "report": str(path.resolve()),
             }
         )

@@ -62,6 +62,10 @@ def plan(
         print_json(cost.as_dict())
     else:
         print(f"{cost.units} units: {cost.gradient_steps} gradient steps and {cost.forward_rows} rows forward.")
+        way = "together, in one batch" if cost.together else "one by one"
+        other = cost.step_seconds_together
+        tried = "not tried" if other is None else f"{other * 1e3:.2g} ms"
+        print(f"Chains run {way}: a step takes {cost.step_seconds_alone * 1e3:.2g} ms alone, {tried} in a batch.")
         print(
             f"About {clock(cost.seconds)} on {count_workers(workers)} workers, and {cost.bytes / 1e6:.0f} MB at most."
         )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zeeman.demo.training import TrainingSettings, train
 from zeeman.errors import ZeemanError
-from zeeman.examination import Examination, Progress, SamplerSettings, examine
+from zeeman.examination import (
+    DEVICES,
+    Density,
+    Device,
+    Examination,
+    HessianSpectrum,
+    Progress,
+    SamplerSettings,
+    examine,
+)
 from zeeman.examination.engine import one_thread
 from zeeman.probes import demo_library
 from zeeman.subjects import Series
 
 SETTINGS = SamplerSettings(lr=1.5e-3, num_chains=3, num_draws=32, num_burnin_steps=50, num_steps_bw_draws=5)
+MEASURED: tuple[Device, ...] = (*DEVICES, Density(), HessianSpectrum())
 
 
 def run_demo(
@@ -21,6 +31,7 @@ def run_demo(
     *,
     training: TrainingSettings | None = None,
     settings: SamplerSettings = SETTINGS,
+    devices: Sequence[Device] = MEASURED,
     num_workers: int = 2,
     on_step: Callable[[int, int], None] = lambda *_: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -35,6 +46,8 @@ def run_demo(
         Gets ``run/`` (the series), ``probes/`` (the library) and ``examination/`` (the store).
     training : TrainingSettings or None
     settings : SamplerSettings
+    devices : sequence of Device
+        What is measured: everything, by default.
     num_workers : int
     on_step, on_progress : callable
         Told of training steps and of finished units.
@@ -67,6 +80,7 @@ def run_demo(
         library,
         folder / "examination",
         settings=settings,
+        devices=devices,
         num_workers=num_workers,
         on_progress=on_progress,
     )

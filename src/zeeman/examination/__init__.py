@@ -1,5 +1,7 @@
 """Plans, runs on an engine, stores and resumes; the only room that ties the others together."""
 
+from zeeman.examination.densities import Density as Density
+from zeeman.examination.densities import HessianSpectrum as HessianSpectrum
 from zeeman.examination.device import Device as Device
 from zeeman.examination.device import Draws as Draws
 from zeeman.examination.devices import LLC as LLC

@@ -36,6 +36,10 @@ class Draws:
         """An array of a unit, found through any unit that walked the same chain and observed as much."""
         return np.asarray(self.store.unit(self.held(unit)).array(name), np.float64)
 
+    def holds(self, unit: Unit, name: str) -> bool:
+        """Whether an array is there: units of earlier versions hold fewer."""
+        return self.store.unit(self.held(unit)).holds(name)
+
     def attribute(self, unit: Unit, name: str) -> Any:
         """A figure kept with a unit."""
         return self.store.unit(self.held(unit)).attribute(name)

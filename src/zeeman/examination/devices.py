@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.examination.device import Draws, provenance
+from zeeman.examination.heat import at_half_the_step, heat_figures, without_heat
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.reading import Reading, Verdict
@@ -19,29 +20,56 @@ from zeeman.subjects import Checkpoint
 
 @dataclass(frozen=True)
 class LLC:
-    """The local learning coefficient at every checkpoint, by the mean and by the variance of the energy."""
+    """The local learning coefficient at every checkpoint, by the mean and by the variance of the energy.
 
+    Parameters
+    ----------
+    extrapolate : bool
+        Run chains at half the step size too, and read what is left of the mean at a step size of zero. They are worth
+        as many draws and take twice the steps.
+    """
+
+    extrapolate: bool = False
     name: str = "llc"
 
     def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
         """Full chains at every checkpoint."""
-        return [u for checkpoint in subject.series for u in chains(subject, checkpoint, settings, "full")]
+        each = [settings, at_half_the_step(settings)] if self.extrapolate else [settings]
+        return [u for checkpoint in subject.series for one in each for u in chains(subject, checkpoint, one, "full")]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Two readings a checkpoint, ``llc`` and ``llc_variance``."""
+        """Two readings a checkpoint, ``llc`` and ``llc_variance``, and ``llc_extrapolated`` where it is asked for."""
         readings = []
         for checkpoint in subject.series:
-            units = chains(subject, checkpoint, settings, "full")
-            rows = draws.stack(units, "rows")[:, settings.num_burnin_steps :]
-            total = len(subject.library.data.inputs)
-            health = chain_health(draws, units, settings, rows=rows, num_rows=total)
-            origin = provenance(subject, units[0], settings)
+            mean, spread, _ = self._read_chains(subject, settings, draws, checkpoint)
+            readings += [mean, spread]
+            if self.extrapolate:
+                half = at_half_the_step(settings)
+                colder, _, health = self._read_chains(subject, half, draws, checkpoint)
+                readings.append(without_heat([mean, colder], [settings.lr, half.lr], health))
+        return readings
+
+    @staticmethod
+    def _read_chains(
+        subject: Subject, settings: SamplerSettings, draws: Draws, checkpoint: Checkpoint
+    ) -> tuple[Reading, Reading, Health]:
+        units = chains(subject, checkpoint, settings, "full")
+        walked = draws.stack(units, "rows")
+        start, rows = settings.n_beta * walked[:, 0], walked[:, settings.num_burnin_steps :]
+        total = len(subject.library.data.inputs)
+        health = chain_health(draws, units, settings, rows=rows, num_rows=total, start=start)
+        mean, spread = (
+            replace(
+                reading,
+                provenance=provenance(subject, units[0], settings),
+                health=health.figures | heat_figures(draws, units),
+            )
             for reading in (
                 llc_mean(rows, settings.n_beta, health),
                 llc_variance(rows, settings.n_beta, health, num_rows=total),
-            ):
-                readings.append(replace(reading, provenance=origin, health=health.figures))
-        return readings
+            )
+        )
+        return mean, spread, health
 
 
 @dataclass(frozen=True)
@@ -155,7 +183,7 @@ class Susceptibilities:
                 health.reasons,
                 origin,
                 where,
-                health.figures,
+                health.figures | heat_figures(draws, units),
             )
             for name in ("covariance", "shift", "rho", "null")
         ]
@@ -184,8 +212,12 @@ def chain_health(
     rows: NDArray[np.float64] | None = None,
     num_rows: int | None = None,
     energy: NDArray[np.float64] | None = None,
+    start: NDArray[np.float64] | None = None,
 ) -> Health:
-    """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens."""
+    """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens.
+
+    ``start`` holds nβ times the first step's losses, which are those of the checkpoint.
+    """
     noise = 0.0
     if energy is None:
         assert rows is not None
@@ -198,4 +230,5 @@ def chain_health(
         distance=draws.stack(units, "distance"),
         localization=draws.attribute(units[0], "localization"),
         virial=draws.stack(units, "virial") if units[0].kind == "loaded" else None,
+        start=start,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zeeman.examination.density_document import density_document, hessian_document
 from zeeman.examination.device import versions
 from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
@@ -31,7 +32,7 @@ def document(examination: Examination) -> dict[str, Any]:
     -------
     dict
         ``headline``, ``series``, ``training``, ``transitions``, ``behaviour_changes``, ``llc``, ``behaviours``,
-        ``susceptibility``, ``health`` and ``provenance``.
+        ``susceptibility``, ``density``, ``hessian``, ``health`` and ``provenance``.
     """
     series = examination.subject.series
     flags = [asdict(flag) for flag in examination.verification.flags]
@@ -50,6 +51,8 @@ def document(examination: Examination) -> dict[str, Any]:
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
+            "density": density_document(list(examination.readings)),
+            "hessian": hessian_document(list(examination.readings)),
             "health": _health(examination),
             "provenance": _provenance(examination),
         }
@@ -58,8 +61,12 @@ def document(examination: Examination) -> dict[str, Any]:
 
 
 def llc_table(examination: Examination) -> list[dict[str, Any]]:
-    """One row a checkpoint: both estimators of the local learning coefficient, with errors and verdict."""
+    """One row a checkpoint: both estimators of the local learning coefficient, with errors and verdict.
+
+    With ``extrapolated``, ``extrapolated_se`` and ``extrapolated_verdict`` where that was read.
+    """
     spread = {_step(r): r for r in examination.of("llc_variance")}
+    cold = {_step(r): r for r in examination.of("llc_extrapolated")}
     rows = []
     for reading in examination.of("llc"):
         other = spread[_step(reading)]
@@ -71,10 +78,19 @@ def llc_table(examination: Examination) -> list[dict[str, Any]]:
                 "variance": other.value,
                 "variance_se": other.standard_error,
                 **_verdict(reading),
+                **(_extrapolated(cold[_step(reading)]) if cold else {}),
             }
         )
     found: list[dict[str, Any]] = _finite(rows)
     return found
+
+
+def _extrapolated(reading: Reading) -> dict[str, Any]:
+    return {
+        "extrapolated": reading.value,
+        "extrapolated_se": reading.standard_error,
+        "extrapolated_verdict": reading.verdict.name.lower(),
+    }
 
 
 def headline(examination: Examination) -> list[str]:
@@ -232,16 +248,19 @@ def _susceptibility(examination: Examination) -> list[dict[str, Any]]:
 def _health(examination: Examination) -> list[dict[str, Any]]:
     traces = _traces(examination)
     rows = []
-    for r in (*examination.of("llc"), *examination.of("rho")):
+    own = examination.settings.n_beta
+    rungs = [r for r in examination.of("density") if r.coordinates["n_beta"] != own or not examination.of("llc")]
+    for r in (*examination.of("llc"), *examination.of("rho"), *rungs):
         component, loading = r.coordinates.get("component", "full"), r.coordinates.get("loading", "loaded")
+        n_beta = r.coordinates.get("n_beta", own)
         rows.append(
             {
                 "step": _step(r),
-                "component": component,
+                "component": component if n_beta == own else f"{component} at n\u03b2 {n_beta:g}",
                 "loading": loading,
                 **_verdict(r),
                 **r.health,
-                "traces": traces.get((_step(r), component, loading)),
+                "traces": traces.get((_step(r), component, loading)) if n_beta == own else None,
                 "trace_every": _stride(examination.settings.schedule.num_steps),
                 "num_burnin_steps": examination.settings.num_burnin_steps,
             }
@@ -253,7 +272,7 @@ def _traces(examination: Examination) -> dict[tuple[int, str, str], list[list[fl
     """Energy nβ ΔL of each chain of all weights, every step from the start."""
     found: dict[tuple[int, str, str], list[list[float]]] = {}
     for unit in sorted(examination.draws.units.values(), key=lambda u: u.chain):
-        if unit.kind == "loaded" and unit.component == "full":
+        if unit.kind == "loaded" and unit.component == "full" and unit.settings == examination.settings:
             found.setdefault((unit.step, unit.component, unit.kind), []).append(_trace(examination, unit))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +13,9 @@ import torch
 from zeeman.errors import ZeemanError
 from zeeman.examination.store import Store
 from zeeman.examination.subject import Subject
-from zeeman.examination.unit import Unit
-from zeeman.examination.worker import run_unit, stop_if_orphan
+from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.examination.worker import CHAINS_TOGETHER, run_together, run_unit, stop_if_orphan
+from zeeman.sampling import LocalPosterior, better_together
 
 IDLE_SECONDS = 20.0
 """A worker that waits longer for work ends, so that none outlives a run that was killed."""
@@ -36,6 +37,14 @@ class Progress:
     unit: Unit
 
 
+@dataclass(frozen=True)
+class Job:
+    """What one worker runs at a time: a unit, or the chains of a block together."""
+
+    together: bool
+    units: list[Unit]
+
+
 def run_units(
     subject: Subject,
     store: Store,
@@ -47,6 +56,7 @@ def run_units(
     """Run the units that the store does not hold yet; the caller has locked it.
 
     Every unit is a pure function of its key, so neither the number of workers nor the order changes what is stored.
+    Chains of small models run together (`better_together`), others one by one.
 
     Parameters
     ----------
@@ -66,38 +76,70 @@ def run_units(
     missing = [unit for unit in units if not store.unit(unit).complete]
     done = len(units) - len(missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
-    for stage in (("reference", "loaded"), ("unloaded",)):
-        batch = [unit for unit in missing if unit.kind in stage]
-        finished = _here if num_workers == 1 or len(batch) <= 1 else _in_processes
-        for unit in finished(subject, store, batch, num_workers):
+    for stage in (("reference", "loaded", "curvature"), ("unloaded",)):
+        jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage])
+        finished = _here if num_workers == 1 or len(jobs) <= 1 else _in_processes
+        for unit in finished(subject, store, jobs, num_workers):
             done += 1
             on_progress(Progress(done, len(units), unit))
 
 
-def _here(subject: Subject, store: Store, units: list[Unit], _: int) -> Iterator[Unit]:
+def first_posterior(subject: Subject, settings: SamplerSettings, component: str = "full") -> LocalPosterior:
+    """The posterior at the first checkpoint, whose shapes are those of the whole series."""
+    return subject.posterior(
+        subject.series.checkpoints[0],
+        component,
+        n_beta=settings.n_beta,
+        localization=settings.localization,
+        batch_size=settings.batch_size,
+    )
+
+
+def _jobs(subject: Subject, units: list[Unit]) -> list[Job]:
+    """Group chains of one setting that run together; every other unit is a job of its own."""
+    ways: dict[str, bool] = {}
+    jobs: dict[Unit, Job] = {}
+    for unit in units:
+        if unit.kind == "loaded" and unit.settings and unit.component not in ways:
+            posterior = first_posterior(subject, unit.settings, unit.component)
+            ways[unit.component] = better_together(posterior, unit.sampler)
+        together = unit.kind == "loaded" and ways[unit.component]
+        name = replace(unit, chain=unit.chain // CHAINS_TOGETHER) if together else unit
+        jobs.setdefault(name, Job(together, [])).units.append(unit)
+    return list(jobs.values())
+
+
+def _run(subject: Subject, store: Store, job: Job, parent: int | None = None) -> None:
+    if job.together:
+        run_together(subject, store, job.units, parent)
+    else:
+        run_unit(subject, store, job.units[0], parent)
+
+
+def _here(subject: Subject, store: Store, jobs: list[Job], _: int) -> Iterator[Unit]:
     with one_thread():
-        for unit in units:
-            run_unit(subject, store, unit)
-            yield unit
+        for job in jobs:
+            _run(subject, store, job)
+            yield from job.units
 
 
-def _in_processes(subject: Subject, store: Store, units: list[Unit], num_workers: int) -> Iterator[Unit]:
+def _in_processes(subject: Subject, store: Store, jobs: list[Job], num_workers: int) -> Iterator[Unit]:
     import cloudpickle
     from loky import as_completed
     from loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
     executor = ProcessPoolExecutor(
-        max_workers=min(num_workers, len(units)),
+        max_workers=min(num_workers, len(jobs)),
         initializer=_join,
         initargs=(cloudpickle.dumps(subject), str(store.path), os.getpid()),
         timeout=IDLE_SECONDS,
         env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     )
     try:
-        waiting = {executor.submit(_work, unit): unit for unit in units}
+        waiting = {executor.submit(_work, job): job for job in jobs}
         for future in as_completed(waiting):
             future.result()
-            yield waiting[future]
+            yield from waiting[future].units
     except TerminatedWorkerError as error:
         raise ZeemanError(
             "a worker process died, most often for want of memory; run again with fewer workers, "
@@ -118,11 +160,11 @@ def _join(subject: bytes, store: str, parent: int) -> None:
     _worker.update(subject=cloudpickle.loads(subject), store=opened, parent=parent)
 
 
-def _work(unit: Unit) -> None:
+def _work(job: Job) -> None:
     store: Store = _worker["store"]
     with store.shared():
         stop_if_orphan(_worker["parent"])
-        run_unit(_worker["subject"], store, unit, _worker["parent"])
+        _run(_worker["subject"], store, job, _worker["parent"])
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from zeeman.sampling import Block, ChainState
 _COMPLETE = "complete"
 _STATE = "state.safetensors"
 _HALF = float(np.finfo(np.float16).max)
+_BLOCK_FIGURES = ("distance", "virial", "heat", "acceptance")
+"""Figures of which a block has one each."""
 
 
 class Manifest(BaseModel):
@@ -209,16 +211,18 @@ class UnitStore:
     def write(self, block: Block, starts: dict[str, int]) -> None:
         """Write a block of a chain, then the state after it."""
         group = zarr.open_group(str(self.path), mode="r+")
-        arrays = {"rows": block.rows, "distance": np.array([block.distance], np.float32)}
-        arrays["virial"] = np.array([block.virial], np.float32)
+        arrays = {"rows": block.rows}
+        arrays |= {name: np.array([getattr(block, name)], np.float32) for name in _BLOCK_FIGURES}
         # A chain on its way out may leave the range of half precision; it is lost in either case.
         arrays |= {f"observed_{name}": values.clip(-_HALF, _HALF) for name, values in block.observed.items()}
         for name, values in arrays.items():
-            if name in starts and len(values):
+            # A unit that an earlier version began goes on with the arrays that it was laid out with.
+            if name in starts and len(values) and self.holds(name):
                 _array(group, name)[starts[name] : starts[name] + len(values)] = values
         tensors = {f"weights/{i}": w.contiguous() for i, w in enumerate(block.state.weights)}
         tensors |= {f"{k}/{i}": v.contiguous() for k, vs in block.state.sampler.items() for i, v in enumerate(vs)}
-        _write(self.path / _STATE, safetensors.torch.save(tensors, {"step": str(block.state.step)}))
+        with _replacing(self.path / _STATE) as temporary:
+            safetensors.torch.save_file(tensors, temporary, {"step": str(block.state.step)})
 
     def write_array(self, name: str, values: NDArray[Any]) -> None:
         """Write one array whole."""
@@ -236,6 +240,10 @@ class UnitStore:
         """Mark the unit whole; the state goes first, so that no kill leaves one beside the marker."""
         (self.path / _STATE).unlink(missing_ok=True)
         _write(self.path / _COMPLETE, b"")
+
+    def holds(self, name: str) -> bool:
+        """Whether the unit was laid out with an array."""
+        return (self.path / name).is_dir()
 
     def array(self, name: str) -> NDArray[Any]:
         """Read an array."""
@@ -263,8 +271,15 @@ def told(action: str, path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: bytes) -> None:
+    with _replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside the path that takes its place once it is whole."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_bytes(content)
+    yield temporary
     os.replace(temporary, path)
 
 
@@ -277,7 +292,9 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 def _dimensions(name: str, count: int) -> list[str]:
     if name == "rows":
         return ["step", "row"]
-    if name in ("distance", "virial"):
+    if name in _BLOCK_FIGURES:
         return ["block"]
+    if name in ("diagonal", "off_diagonal"):
+        return ["lanczos_step"]
     token = "token_" + name.split("_", 1)[1]
     return [token] if count == 1 else ["draw", token]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -63,6 +63,12 @@ class Subject:
         data = torch.tensor(self.library.data.inputs)
         model = self.model(checkpoint)
         return LocalPosterior(model, data, self.loss, component=component, shared=self._cache["shared"], **settings)
+
+    def sample(self, checkpoint: Checkpoint, component: str) -> LocalPosterior:
+        """The posterior on the rows of the data that are observed, whose loss is exact there."""
+        whole = self.posterior(checkpoint, component)
+        rows = whole.rows(slice(0, self.num_data_rows))
+        return replace(whole, data=rows, batch_size=min(32, whole.num_rows, self.num_data_rows), shared={})
 
     def observable(self, name: str) -> Observable:
         """A probe, or the data, as what a chain observes."""

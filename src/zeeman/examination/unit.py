@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling import SGLD, RMSPropSGLD, Sampler, Schedule, Unloaded, check_number
+from zeeman.sampling import (
+    BAOAB,
+    HMC,
+    MALA,
+    SGLD,
+    AnySampler,
+    PreconditionedSGLD,
+    RMSPropSGLD,
+    Schedule,
+    Unloaded,
+    check_number,
+)
 
-SAMPLER_VERSION = 1
+SAMPLER_VERSION = 3
 """Raised whenever the numbers that a unit holds would come out different."""
 
-Kind = Literal["reference", "loaded", "unloaded"]
+Kind = Literal["reference", "loaded", "unloaded", "curvature"]
+Method = Literal["sgld", "rmsprop_sgld", "preconditioned_sgld", "baoab", "mala", "hmc"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,9 @@ class SamplerSettings:
         Length of the chains, in devinterp's names.
     batch_size : int
         Rows of data a step.
-    method : {"sgld", "rmsprop_sgld"}
+    method : {"sgld", "rmsprop_sgld", "preconditioned_sgld", "baoab", "mala", "hmc"}
+        What adapts (a metric, or the step size of MALA and HMC) does so in the burn-in and stays from there on. MALA
+        and HMC need a ``batch_size`` of all the rows.
     seed : int
 
     Raises
@@ -51,7 +66,7 @@ class SamplerSettings:
     num_burnin_steps: int = 75
     num_steps_bw_draws: int = 3
     batch_size: int = 32
-    method: Literal["sgld", "rmsprop_sgld"] = "sgld"
+    method: Method = "sgld"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,9 +76,11 @@ class SamplerSettings:
         for name, low in (("num_chains", 2), ("batch_size", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ZeemanError(f"{name} must be at least {low}, got {getattr(self, name)}; choose a larger one.")
-        if self.method not in ("sgld", "rmsprop_sgld"):
-            raise ZeemanError(f"method must be sgld or rmsprop_sgld, got {self.method!r}; choose one of them.")
-        _ = self.schedule
+        if self.method not in get_args(Method):
+            raise ZeemanError(
+                f"method must be one of {', '.join(get_args(Method))}, got {self.method!r}; choose one of them."
+            )
+        _ = self.schedule, self.sampler
 
     @property
     def schedule(self) -> Schedule:
@@ -71,32 +88,49 @@ class SamplerSettings:
         return Schedule(self.num_draws, self.num_burnin_steps, self.num_steps_bw_draws)
 
     @property
-    def sampler(self) -> Sampler:
+    def sampler(self) -> AnySampler:
         """The sampler of loaded chains."""
-        return SGLD(self.lr) if self.method == "sgld" else RMSPropSGLD(self.lr)
+        made: dict[Method, Callable[[], AnySampler]] = {
+            "sgld": lambda: SGLD(self.lr),
+            "rmsprop_sgld": lambda: RMSPropSGLD(self.lr),
+            "preconditioned_sgld": lambda: PreconditionedSGLD(self.lr, self.num_burnin_steps),
+            "baoab": lambda: BAOAB(self.lr),
+            "mala": lambda: MALA(self.lr, self.num_burnin_steps),
+            "hmc": lambda: HMC(self.lr, self.num_burnin_steps),
+        }
+        return made[self.method]()
+
+    @property
+    def gradients_a_step(self) -> int:
+        """Gradients that one step of a loaded chain costs on average."""
+        sampler = self.sampler
+        return (sampler.num_leapfrog + 1) // 2 if isinstance(sampler, HMC) else 1
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One chain of one component at one checkpoint, or the losses at the checkpoint itself.
+    """One chain of one component at one checkpoint, or the losses or the curvature at the checkpoint itself.
 
     Parameters
     ----------
-    kind : {"reference", "loaded", "unloaded"}
-        Forward passes at w*; a chain that feels the loss; draws at nβ = 0.
+    kind : {"reference", "loaded", "unloaded", "curvature"}
+        Forward passes at w*; a chain that feels the loss; draws at nβ = 0; the Lanczos process of the Hessian at w*.
     step : int
     weights : str
         Digest of the checkpoint.
     component : str
     chain : int
+        For curvature: which probe vector.
     settings : SamplerSettings or None
-        None for a reference.
+        None for a reference and for curvature.
     data : str
-        Digest of the data that the chain feels.
+        Digest of the data that the chain feels, or whose Hessian it is.
     observed : tuple of (str, str)
         Names and digests of what is read at each draw.
     matched : tuple of str
         For unloaded draws: chain keys of the loaded units whose mean energy the draws are to have.
+    lanczos_steps : int
+        For curvature: steps of the Lanczos process.
     """
 
     kind: Kind
@@ -108,6 +142,7 @@ class Unit:
     data: str = ""
     observed: tuple[tuple[str, str], ...] = ()
     matched: tuple[str, ...] = ()
+    lanczos_steps: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -118,6 +153,8 @@ class Unit:
     def chain_key(self) -> str:
         """Hash of all that determines the walk itself, whatever is observed along it."""
         content = asdict(self) | {"observed": (), "sampler_version": SAMPLER_VERSION}
+        if not self.lanczos_steps:
+            content.pop("lanczos_steps")
         if self.settings:
             # A chain does not depend on how many others there are.
             content["settings"].pop("num_chains")
@@ -130,14 +167,15 @@ class Unit:
         return self.settings.schedule if self.kind == "loaded" else Schedule(self.settings.num_draws)
 
     @property
-    def sampler(self) -> Sampler:
+    def sampler(self) -> AnySampler:
         """Sampler of the chain."""
         assert self.settings is not None
         return self.settings.sampler if self.kind == "loaded" else Unloaded()
 
     def __str__(self) -> str:
         """Say what the unit is, for progress and messages."""
-        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}, chain {self.chain}"
+        heat = f" at n_beta {self.settings.n_beta:g}" if self.settings and self.kind == "loaded" else ""
+        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}{heat}, chain {self.chain}"
         return f"step {self.step}{chain}"
 
 

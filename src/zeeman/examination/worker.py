@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,25 @@ from zeeman.examination.store import Store, UnitStore, told
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit
 from zeeman.sampling import (
+    Block,
+    ChainState,
+    Hessian,
     LocalPosterior,
+    MetropolisSampler,
     Observable,
+    Overdamped,
+    lanczos,
     language_model_hits,
     language_model_loss,
     match_energy,
     run_chain,
+    run_chains,
 )
+from zeeman.sampling.posterior import masked, parts_of, rows_at_once, rows_of
 
 BLOCK_STEPS = 60
+CHAINS_TOGETHER = 4
+"""Chains of one batched walk: the default number, so that none is computed for nothing."""
 
 
 def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = None) -> None:
@@ -42,6 +52,8 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
     with told("write", store.path):
         if unit.kind == "reference":
             _run_reference(subject, place, unit)
+        elif unit.kind == "curvature":
+            _run_curvature(subject, place, unit)
         else:
             _run_walk(subject, store, place, unit, parent)
         place.finish()
@@ -53,28 +65,89 @@ def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, _ in unit.observed:
         item = subject.observable(name)
+        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch))
         with torch.no_grad():
-            losses = subject.loss(model, item.batch)
-            found = losses[0] if isinstance(losses, tuple) else losses
-            arrays[f"observed_{name}"] = found[item.scored].numpy()
+            losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
+            arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()
             if subject.loss is language_model_loss:
-                arrays[f"hits_{name}"] = language_model_hits(model, item.batch)[item.scored].float().numpy()
+                hits = [language_model_hits(model, rows_of(item.batch, part)) for part in parts]
+                arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
     place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
+    for name, values in arrays.items():
+        place.write_array(name, values)
+
+
+def run_together(subject: Subject, store: Store, units: Sequence[Unit], parent: int | None = None) -> None:
+    """Compute loaded units that differ in their chain alone, in one batched walk, going on from where they stopped.
+
+    Chains always walk in blocks of `CHAINS_TOGETHER`, each in its own place, whichever of them are wanted: the shape of
+    every sum, and so every bit, is the same however many chains there are and wherever a run was killed.
+
+    Parameters
+    ----------
+    subject : Subject
+    store : Store
+    units : sequence of Unit
+        Of one block of chains.
+    parent : int or None
+        As for `run_unit`.
+    """
+    missing = [unit for unit in units if not store.unit(unit).complete]
+    with told("write", store.path):
+        states = {unit: _prepare(subject, store, unit)[2] for unit in missing}
+        # A kill may leave some chains a block ahead of the others.
+        for step in sorted({state.step if state else 0 for state in states.values()}):
+            standing = {u: state for u, state in states.items() if (state.step if state else 0) == step}
+            _walk_together(subject, store, standing, parent)
+
+
+def _walk_together(
+    subject: Subject, store: Store, standing: Mapping[Unit, ChainState | None], parent: int | None
+) -> None:
+    one, begun = next(iter(standing.items()))
+    assert one.settings is not None
+    posterior, observables, _ = _prepare(subject, store, one)
+    first = one.chain // CHAINS_TOGETHER * CHAINS_TOGETHER
+    by_chain = {unit.chain: state for unit, state in standing.items()}
+    chains = range(first, first + CHAINS_TOGETHER)
+    walk = run_chains(
+        posterior,
+        one.sampler,
+        one.schedule,
+        seed=one.settings.seed,
+        chains=chains,
+        observables=observables,
+        block_steps=BLOCK_STEPS,
+        # Places whose chain is not wanted are filled with any state.
+        states=[by_chain.get(chain) or begun for chain in chains] if begun else None,
+    )
+    for blocks in walk:
+        for unit in standing:
+            _keep(store.unit(unit), unit, blocks[unit.chain - first])
+        if parent is not None:
+            stop_if_orphan(parent)
+    for unit in standing:
+        store.unit(unit).finish()
+
+
+def _run_curvature(subject: Subject, place: UnitStore, unit: Unit) -> None:
+    """Lanczos coefficients of the Hessian on the observed rows, from one probe vector."""
+    hessian = Hessian(subject.sample(subject.series.at(unit.step), unit.component))
+    found = lanczos(hessian, hessian.probe(unit.chain), unit.lanczos_steps)
+    arrays = {"diagonal": found.diagonal, "off_diagonal": found.off_diagonal}
+    place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
+    place.set_attributes(num_parameters=hessian.dimension)
     for name, values in arrays.items():
         place.write_array(name, values)
 
 
 def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
     assert unit.settings is not None
-    schedule, observables = unit.schedule, {name: subject.observable(name) for name, _ in unit.observed}
-    posterior = _posterior(subject, store, unit, observables)
-    shapes, chunks = _layout(unit, posterior, observables)
-    state = place.prepare(unit, shapes, chunks)
-    place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
+    posterior, observables, state = _prepare(subject, store, unit)
     chain = run_chain(
         posterior,
         unit.sampler,
-        schedule,
+        unit.schedule,
         seed=unit.settings.seed,
         chain=unit.chain,
         observables=observables,
@@ -82,15 +155,38 @@ def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, pare
         state=state,
     )
     for block in chain:
-        draws_before = sum(schedule.is_draw(step) for step in range(block.first_step))
-        starts = {f"observed_{name}": draws_before for name in observables}
-        starts["distance"] = block.first_step // BLOCK_STEPS
-        if unit.kind == "loaded":
-            starts["virial"] = starts["distance"]
-            starts["rows"] = block.first_step
-        place.write(block, starts)
+        _keep(place, unit, block)
         if parent is not None:
             stop_if_orphan(parent)
+
+
+def _prepare(
+    subject: Subject, store: Store, unit: Unit
+) -> tuple[LocalPosterior, dict[str, Observable], ChainState | None]:
+    """Lay a unit out, or pick up where it stopped; gives what it needs to go on."""
+    observables = {name: subject.observable(name) for name, _ in unit.observed}
+    posterior = _posterior(subject, store, unit, observables)
+    place = store.unit(unit)
+    state = place.prepare(unit, *_layout(unit, posterior, observables))
+    place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
+    return posterior, observables, state
+
+
+def _keep(place: UnitStore, unit: Unit, block: Block) -> None:
+    draws_before = sum(unit.schedule.is_draw(step) for step in range(block.first_step))
+    starts = {f"observed_{name}": draws_before for name in block.observed}
+    starts |= dict.fromkeys(_block_figures(unit), block.first_step // BLOCK_STEPS)
+    if unit.kind == "loaded":
+        starts["rows"] = block.first_step
+    place.write(block, starts)
+
+
+def _block_figures(unit: Unit) -> list[str]:
+    """Figures that are kept of each block: those that mean something for the unit's sampler."""
+    if unit.kind != "loaded":
+        return ["distance"]
+    own = (("heat", Overdamped), ("acceptance", MetropolisSampler))
+    return ["distance", "virial", *(name for name, kind in own if isinstance(unit.sampler, kind))]
 
 
 def stop_if_orphan(parent: int) -> None:
@@ -127,10 +223,10 @@ def _layout(
     unit: Unit, posterior: LocalPosterior, observables: Mapping[str, Observable]
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
     schedule = unit.schedule
-    shapes: dict[str, tuple[int, ...]] = {"distance": (math.ceil(schedule.num_steps / BLOCK_STEPS),)}
-    chunks = {"distance": shapes["distance"][0]}
+    blocks = math.ceil(schedule.num_steps / BLOCK_STEPS)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_block_figures(unit), (blocks,))
+    chunks = dict.fromkeys(shapes, blocks)
     if unit.kind == "loaded":
-        shapes["virial"], chunks["virial"] = shapes["distance"], chunks["distance"]
         shapes["rows"] = (schedule.num_steps, posterior.batch_size or posterior.num_rows)
         chunks["rows"] = BLOCK_STEPS
     for name, item in observables.items():

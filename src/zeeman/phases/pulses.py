@@ -128,6 +128,8 @@ def find_pulses(
     raw = np.asarray(steps)
     if raw.size and np.min(raw) < 0:
         raise ZeemanError(f"steps must not be negative, got {np.min(raw)}; count training steps from 0.")
+    if raw.size == np.size(y) == np.size(se) < 2:
+        return []
     x, y, se = check_curve(np.log1p(np.asarray(raw, dtype=np.float64)), y, se)
     if len(x) < FEWEST_POINTS:
         return []

@@ -1,15 +1,30 @@
 """The instrument: local posteriors, samplers, the one driver, and the health of chains."""
 
+from zeeman.sampling.baoab import BAOAB as BAOAB
+from zeeman.sampling.batched import better_together as better_together
+from zeeman.sampling.batched import run_chains as run_chains
+from zeeman.sampling.batched import work_of_step as work_of_step
+from zeeman.sampling.curvature import Hessian as Hessian
+from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
+from zeeman.sampling.curvature import lanczos as lanczos
 from zeeman.sampling.driver import Block as Block
 from zeeman.sampling.driver import ChainState as ChainState
 from zeeman.sampling.driver import Observable as Observable
 from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
+from zeeman.sampling.flat import FlatEnergy as FlatEnergy
 from zeeman.sampling.health import Health as Health
 from zeeman.sampling.health import judge as judge
+from zeeman.sampling.heating import Estimate as Estimate
+from zeeman.sampling.heating import extrapolate as extrapolate
+from zeeman.sampling.heating import force_excess as force_excess
+from zeeman.sampling.heating import quadratic_energy as quadratic_energy
+from zeeman.sampling.heating import virial_excess as virial_excess
+from zeeman.sampling.hmc import HMC as HMC
 from zeeman.sampling.ladder import Ladder as Ladder
 from zeeman.sampling.ladder import LadderDraws as LadderDraws
 from zeeman.sampling.ladder import run_ladder as run_ladder
+from zeeman.sampling.mala import MALA as MALA
 from zeeman.sampling.moves import Energy as Energy
 from zeeman.sampling.noise import Noise as Noise
 from zeeman.sampling.noise import minibatch as minibatch
@@ -18,7 +33,11 @@ from zeeman.sampling.posterior import Loss as Loss
 from zeeman.sampling.posterior import check_number as check_number
 from zeeman.sampling.posterior import language_model_hits as language_model_hits
 from zeeman.sampling.posterior import language_model_loss as language_model_loss
+from zeeman.sampling.preconditioned import PreconditionedSGLD as PreconditionedSGLD
 from zeeman.sampling.rmsprop_sgld import RMSPropSGLD as RMSPropSGLD
+from zeeman.sampling.samplers import AnySampler as AnySampler
+from zeeman.sampling.samplers import MetropolisSampler as MetropolisSampler
+from zeeman.sampling.samplers import Overdamped as Overdamped
 from zeeman.sampling.samplers import Sampler as Sampler
 from zeeman.sampling.sgld import SGLD as SGLD
 from zeeman.sampling.unloaded import Unloaded as Unloaded

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.noise import Noise, minibatch
-from zeeman.sampling.posterior import LocalPosterior, masked, walker
-from zeeman.sampling.samplers import Sampler, Vectors
+from zeeman.sampling.noise import Noise, minibatch, room
+from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, rows_of, walker
+from zeeman.sampling.repeatability import require_repeatable
+from zeeman.sampling.samplers import AnySampler, MetropolisSampler, Overdamped, Position, Sampler, Vectors
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ class Block:
         Loss minus reference loss of each scored token.
     state : ChainState
         Where the chain stands after the block.
+    heat : float
+        (1/8) Σ ε_i ∇U_i nβ ∇L_i at the last step of the block, for samplers of the SGLD family: by how much step size
+        and minibatch raise nβ ΔL (`heating.force_excess`). NaN for others.
+    acceptance : float
+        Share of proposals accepted in the block; NaN for samplers without Metropolis correction.
     """
 
     first_step: int
@@ -99,6 +105,8 @@ class Block:
     virial: float
     observed: Mapping[str, NDArray[np.float32]]
     state: ChainState
+    heat: float = math.nan
+    acceptance: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +127,11 @@ class _Walk:
         self.boxes = [(i, box) for i, name in enumerate(moving) for box in posterior.component.slices[name]]
         names = list(moving)
         self.weights = [self.parameters[i].detach()[box] for i, box in self.boxes]
-        self.center = [w.clone() for w in self.weights]
+        still = [posterior.model.get_parameter(name).detach() for name in names]  # w* itself, which nobody changes
+        self.center = [still[i][box] for i, box in self.boxes]
         self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
+        self.held = torch.empty(room(self.wanted))
+        self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return masked(self.posterior.loss(self.model, batch))
@@ -132,13 +143,32 @@ class _Walk:
             return losses * weight, weight
         return (losses * weight).flatten(1).sum(1), weight.flatten(1).sum(1)
 
-    def gradient(self, loss: torch.Tensor) -> Vectors:
+    def close(self) -> None:
+        """Give the memory back at once: a model is often part of a circle that only the garbage collector frees."""
+        self.weights, self.held = [], torch.empty(0)
+        for parameter in self.parameters:
+            parameter.data = torch.empty(0)
+
+    def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
+        """Rows that go through the model together."""
+        return parts_of(index, self.at_once)
+
+    def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
+        """Gradient of the losses that were added, and of this one."""
+        if loss is not None:
+            self.add_gradient(loss)
         # A potential may not depend on every weight; such weights feel no force.
-        whole = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        whole = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        for parameter in self.parameters:
+            parameter.grad = None
         return [whole[i][box] for i, box in self.boxes]
 
+    def add_gradient(self, loss: torch.Tensor) -> None:
+        torch.autograd.backward(loss, inputs=self.parameters)
+
     def noise(self, source: Noise, step: int) -> Vectors:
-        flat = source.normal(step, self.wanted)
+        """Noise of a step, in memory that the next step writes anew."""
+        flat = source.normal(step, self.wanted, self.held)
         return [
             f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
             for f, (i, box) in zip(flat, self.boxes, strict=True)
@@ -163,6 +193,15 @@ class _Walk:
             total, count = total + float((gap * force).sum()), count + gap.numel()
         return total / count
 
+    def heat(self, sizes: Vectors | float, gradient: Vectors) -> float:
+        """(1/8) Σ ε_i ∇U_i nβ ∇L_i."""
+        total, n_beta = 0.0, self.posterior.n_beta
+        steps: list[torch.Tensor | float] = [sizes] * len(gradient) if isinstance(sizes, float) else list(sizes)
+        for w, middle, g, size in zip(self.weights, self.center, gradient, steps, strict=True):
+            force = (w - middle) * self.posterior.localization + g * n_beta
+            total += float((force * g * size).sum()) * n_beta / 8
+        return total
+
     def distance(self) -> float:
         gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
         return math.sqrt(sum(float(g) ** 2 for g in gaps))
@@ -178,7 +217,7 @@ def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> t
 
 def run_chain(
     posterior: LocalPosterior,
-    sampler: Sampler,
+    sampler: AnySampler,
     schedule: Schedule,
     *,
     seed: int,
@@ -196,7 +235,7 @@ def run_chain(
     Parameters
     ----------
     posterior : LocalPosterior
-    sampler : Sampler
+    sampler : Sampler or MetropolisSampler
     schedule : Schedule
     seed, chain : int
         All randomness is a function of these, the step and the parameter's name.
@@ -211,37 +250,173 @@ def run_chain(
     ------
     Block
         The blocks that are still to come.
+
+    Raises
+    ------
+    ZeemanError
+        Where a sampler would still adapt when draws are taken, or a Metropolis correction is asked of a minibatch.
     """
-    watched = observables or {}
+    check_fit(posterior, sampler, schedule)
     walk = _Walk(posterior)
+    try:
+        yield from _blocks(walk, sampler, schedule, seed, chain, observables or {}, block_steps, state)
+    finally:
+        walk.close()
+
+
+def _blocks(
+    walk: _Walk,
+    sampler: AnySampler,
+    schedule: Schedule,
+    seed: int,
+    chain: int,
+    watched: Mapping[str, Observable],
+    block_steps: int,
+    state: ChainState | None,
+) -> Iterator[Block]:
+    posterior = walk.posterior
     with torch.no_grad():
         reference = _reference(walk, posterior.shared) if sampler.needs_gradient else None
         expected = {name: _scored(walk, item) for name, item in watched.items()}
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
     beside = {name: [v.clone() for v in vectors] for name, vectors in state.sampler.items()}
-    noise = Noise(seed, chain)
+    mover = _mover(walk, sampler, reference, beside, seed, chain)
     for first in range(state.step, schedule.num_steps, block_steps):
         steps = range(first, min(first + block_steps, schedule.num_steps))
         rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
-        virial = math.nan
+        virial = heat = math.nan
         for step in steps:
             gradient: Vectors = []
             if reference is None:
-                _move(walk, sampler, gradient, noise, beside, step)
+                mover.move(gradient, step)
             elif not walk.lost:
-                gradient = _read(walk, reference, rows[step - first], seed, chain, step)
+                gradient = mover.read(rows[step - first], step)
             if gradient and step == steps[-1]:
                 virial = walk.virial(gradient)
+                if isinstance(sampler, Overdamped):
+                    heat = walk.heat(sampler.step_sizes(beside, step), gradient)
             if schedule.is_draw(step):
                 with torch.no_grad():
                     for name, item in watched.items():
                         seen[name].append(_difference(walk, item, expected[name]))
             if reference is not None and not walk.lost:
-                _move(walk, sampler, gradient, noise, beside, step)
+                mover.move(gradient, step)
+        gradient = []  # its memory serves the copy of the weights
         after = _snapshot(walk, beside, steps.stop)
-        yield Block(first, rows, walk.distance(), virial, _stacked(seen, expected), after)
+        yield Block(
+            first, rows, walk.distance(), virial, _stacked(seen, expected), after, heat, mover.acceptance(len(steps))
+        )
+
+
+def check_fit(posterior: LocalPosterior, sampler: AnySampler, schedule: Schedule) -> None:
+    """Demand a sampler that no longer adapts at the first draw, and that can do with the minibatch.
+
+    Raises
+    ------
+    ZeemanError
+    """
+    adapts = getattr(sampler, "freeze_after", 0)
+    if adapts > schedule.num_burnin_steps:
+        raise ZeemanError(
+            f"{type(sampler).__name__} adapts for {adapts} steps, and draws begin after "
+            f"{schedule.num_burnin_steps}; set num_burnin_steps to {adapts} or more."
+        )
+    if isinstance(sampler, MetropolisSampler) and posterior.batch_size not in (None, posterior.num_rows):
+        raise ZeemanError(
+            f"{type(sampler).__name__} compares energies of all {posterior.num_rows} rows of the data, got a batch_size"
+            f" of {posterior.batch_size}; set batch_size to {posterior.num_rows}, or choose another method."
+        )
+
+
+@dataclass
+class _Free:
+    """Moves a chain by whatever the sampler says."""
+
+    walk: _Walk
+    sampler: Sampler
+    reference: _Reference | None
+    noise: Noise
+    beside: dict[str, Vectors]
+    seed: int
+    chain: int
+
+    def read(self, out: NDArray[np.float32], step: int) -> Vectors:
+        assert self.reference is not None
+        return _read(self.walk, self.reference, out, self.seed, self.chain, step)
+
+    def move(self, gradient: Vectors, step: int) -> None:
+        _move(self.walk, self.sampler, gradient, self.noise, self.beside, step)
+
+    def acceptance(self, num_steps: int) -> float:
+        return math.nan
+
+
+@dataclass
+class _Corrected:
+    """Moves a chain with Metropolis correction; what was read at the present weights is not read again."""
+
+    walk: _Walk
+    sampler: MetropolisSampler
+    reference: _Reference
+    noise: Noise
+    beside: dict[str, Vectors]
+    here: Position | None = None
+    accepted: int = 0
+
+    def read(self, out: NDArray[np.float32], step: int) -> Vectors:
+        self.here = self.here or _look(self.walk, self.reference)
+        if not self.here.gradient:
+            self.walk.lose()
+            return []
+        out[:] = self.here.rows
+        return self.here.gradient
+
+    def move(self, gradient: Vectors, step: int) -> None:
+        walk, here, posterior = self.walk, self.here, self.walk.posterior
+        assert here is not None
+        xi, uniform = walk.noise(self.noise, step), _uniform(self.noise, step)
+        with torch.no_grad():
+            self.here = self.sampler.move(
+                walk.weights, walk.center, here, lambda: _look(walk, self.reference), xi, uniform, self.beside,
+                posterior.n_beta, posterior.localization, step,
+            )  # fmt: skip
+        self.accepted += self.here is not here
+
+    def acceptance(self, num_steps: int) -> float:
+        """Share accepted since it was last asked for."""
+        share, self.accepted = self.accepted / num_steps, 0
+        return math.nan if self.walk.lost else share
+
+
+def _mover(
+    walk: _Walk, sampler: AnySampler, reference: _Reference | None, beside: dict[str, Vectors], seed: int, chain: int
+) -> _Free | _Corrected:
+    noise = Noise(seed, chain)
+    if isinstance(sampler, MetropolisSampler):
+        assert reference is not None
+        return _Corrected(walk, sampler, reference, noise, beside)
+    return _Free(walk, sampler, reference, noise, beside, seed, chain)
+
+
+def _uniform(noise: Noise, step: int) -> tuple[float, float]:
+    """Two numbers uniform in (0, 1): the normal law's distribution function of two normal numbers."""
+    first, second = noise.normal(step, [("acceptance of a proposal", 0, 2)])[0].tolist()
+    return math.erfc(-first / math.sqrt(2)) / 2, math.erfc(-second / math.sqrt(2)) / 2
+
+
+def _look(walk: _Walk, reference: _Reference) -> Position:
+    """Read all rows at the weights as they are."""
+    posterior = walk.posterior
+    rows, gradient = _rows_and_gradient(walk, reference, torch.arange(posterior.num_rows))
+    if not gradient:
+        return Position(math.inf, [], np.full(posterior.num_rows, np.nan, np.float32))
+    change = rows.double() - reference.rows
+    energy = posterior.n_beta * float(change.mean())
+    for w, middle in zip(walk.weights, walk.center, strict=True):
+        energy += posterior.localization / 2 * float((w - middle).double().square().sum())
+    return Position(energy, gradient, change.to(torch.float32).numpy())
 
 
 def _snapshot(walk: _Walk, beside: Mapping[str, Vectors], step: int) -> ChainState:
@@ -260,17 +435,29 @@ def _read(walk: _Walk, reference: _Reference, out: NDArray[np.float32], seed: in
     """Read a minibatch into ``out`` and give its gradient; a chain whose loss is not finite is lost."""
     posterior = walk.posterior
     if posterior.batch_size is None:
-        index: torch.Tensor | slice = slice(None)
+        index = torch.arange(posterior.num_rows)
     else:
         index = torch.from_numpy(minibatch(seed, chain, step, posterior.num_rows, posterior.batch_size))
-    with torch.enable_grad():
-        rows = walk.rows(posterior.rows(index))[0] / reference.unit
-        loss = rows.mean()
-    if not torch.isfinite(loss):
+    rows, gradient = _rows_and_gradient(walk, reference, index)
+    if not gradient:
         walk.lose()
         return []
-    out[:] = (rows.detach() - reference.rows[index]).numpy()
-    return walk.gradient(loss)
+    out[:] = (rows - reference.rows[index]).numpy()
+    return gradient
+
+
+def _rows_and_gradient(walk: _Walk, reference: _Reference, index: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
+    """Loss of each row and the gradient of their mean; no gradient where the loss is not finite."""
+    found: list[torch.Tensor] = []
+    for part in walk.parts(index):
+        with torch.enable_grad():
+            rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
+            loss = rows.mean() * (len(part) / len(index))
+        found.append(rows.detach())
+        if not torch.isfinite(loss):
+            return torch.cat(found), []
+        walk.add_gradient(loss)
+    return torch.cat(found), walk.gradient()
 
 
 def _move(
@@ -292,7 +479,10 @@ def _reference(walk: _Walk, shared: dict[Any, Any]) -> _Reference:
 
 
 def _read_reference(walk: _Walk, size: int) -> _Reference:
-    parts = [walk.rows(walk.posterior.rows(slice(a, a + size))) for a in range(0, walk.posterior.num_rows, size)]
+    everything = torch.arange(walk.posterior.num_rows)
+    require_repeatable(walk.model, walk.posterior.loss, walk.posterior.rows(everything[: min(size, 8)]))
+    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
+    parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
     unit = float(torch.cat([weight for _, weight in parts]).mean())
     return _Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
 
@@ -304,5 +494,7 @@ def _difference(walk: _Walk, item: Observable, expected: torch.Tensor) -> NDArra
 
 
 def _scored(walk: _Walk, item: Observable) -> torch.Tensor:
-    losses, _ = walk.losses(item.batch)
-    return losses[item.scored]
+    parts = walk.parts(torch.arange(len(item.scored)))
+    if len(parts) == 1:
+        return walk.losses(item.batch)[0][item.scored]
+    return torch.cat([walk.losses(rows_of(item.batch, part))[0][item.scored[part]] for part in parts])

@@ -23,7 +23,8 @@ WALK_DIMENSIONS = 8
 """Up to so many weights the moves without a gradient, which know no scale, still find theirs by chance."""
 LEAP_DIMENSIONS = 5
 """From so many weights on a gradient pays for itself."""
-MAX_RUNGS = 64
+LONG_STEPS = {"num_walkers": 64, "num_draws": 1000, "num_burnin_steps": 1500}
+MAX_RUNGS = 50
 HOTTEST = 0.1
 """⟨t K⟩ of free walkers on the first rung, which hence knows nothing of K."""
 SPAN = 64.0
@@ -59,7 +60,7 @@ class Ladder:
     """
 
     num_walkers: int = 128
-    num_draws: int = 1750
+    num_draws: int = 3500
     num_burnin_steps: int = 2000
     num_steps_bw_draws: int = 4
     n_beta: tuple[float, ...] = ()
@@ -75,6 +76,24 @@ class Ladder:
         rising = all(a < b for a, b in zip(self.n_beta, self.n_beta[1:], strict=False))
         if self.n_beta and (len(self.n_beta) < 4 or not rising):
             raise ZeemanError(f"n_beta must be at least 4 rising values, got {self.n_beta}; list them in order.")
+
+    @classmethod
+    def fitting(cls, num_parameters: int, **given: int | None) -> Ladder:
+        """Choose a length by the number of weights: with a gradient a step costs more and is worth more.
+
+        Parameters
+        ----------
+        num_parameters : int
+        **given
+            Fields that are chosen already; None leaves the choice.
+
+        Examples
+        --------
+        >>> Ladder.fitting(2, num_draws=100).num_draws, Ladder.fitting(50).num_walkers
+        (100, 64)
+        """
+        chosen: dict[str, int] = {} if num_parameters < LEAP_DIMENSIONS else dict(LONG_STEPS)
+        return cls(**chosen | {name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +172,7 @@ def run_ladder(
     >>> bool(abs(draws.n_beta[-1] * draws.energy[-1].mean() - 1) < 0.1)
     True
     """
-    ladder = ladder or Ladder()
+    ladder = ladder or Ladder.fitting(len(center))
     field = Field(energy, center.detach().to(torch.float64), domain, localization)
     _check(field)
     with torch.no_grad():

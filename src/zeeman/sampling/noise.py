@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 _NORMALS_PER_BLOCK = 8  # one Philox block: four 64-bit words, two uniforms each, one normal per uniform
+_CHUNK = 2**15  # words that become normals at once, so that they stay in the processor's cache
 
 
 @cache
@@ -48,8 +49,11 @@ class Noise:
     def __init__(self, seed: int, chain: int) -> None:
         self._philox = _philox(seed, chain, (0, 0, 0, 0))
         self._state = self._philox.state
+        self._words = np.empty(_CHUNK, np.uint64)
 
-    def normal(self, step: int, wanted: list[tuple[str, int, int]]) -> list[torch.Tensor]:
+    def normal(
+        self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """Draw N(0, 1) float32 vectors by the Box–Muller transform.
 
         Parameters
@@ -58,38 +62,53 @@ class Noise:
             Step of the chain.
         wanted : list of (name, start, count)
             ``count`` elements of parameter ``name`` from flat offset ``start``.
+        out : Tensor or None
+            Memory for the numbers, `room` (wanted) float32 long; None takes new memory.
 
         Returns
         -------
         list of Tensor
-            One vector of length ``count`` for each entry.
+            One vector of length ``count`` for each entry, views of ``out``.
         """
-        skips = [start % _NORMALS_PER_BLOCK for _, start, _ in wanted]
-        blocks = [-(-(skip + count) // _NORMALS_PER_BLOCK) for skip, (_, _, count) in zip(skips, wanted, strict=True)]
-        words = np.empty(4 * sum(blocks), np.uint64)
-        at = 0
-        for (name, start, _), n in zip(wanted, blocks, strict=True):
-            words[at : at + 4 * n] = self._words(start // _NORMALS_PER_BLOCK, step, _hash(name), 4 * n)
-            at += 4 * n
-        values = _box_muller(words)
-        edges = np.cumsum([0, *blocks]) * _NORMALS_PER_BLOCK
-        return [
-            values[edge + skip : edge + skip + count]
-            for edge, skip, (_, _, count) in zip(edges, skips, wanted, strict=False)
-        ]
+        out = torch.empty(room(wanted)) if out is None else out
+        found, begin, done, held = [], 0, 0, 0  # places in out, counted in normals; words that wait
+        for name, start, count in wanted:
+            skip = start % _NORMALS_PER_BLOCK
+            found.append(out[begin + skip : begin + skip + count])
+            left = -(-(skip + count) // _NORMALS_PER_BLOCK) * 4
+            begin += 2 * left
+            self._seek(start // _NORMALS_PER_BLOCK, step, _hash(name))
+            while left:
+                n = min(left, _CHUNK - held)
+                self._words[held : held + n] = self._philox.random_raw(n)
+                left, held = left - n, held + n
+                if held == _CHUNK or (left == 0 and begin == len(out)):
+                    _box_muller(self._words[:held], out[done : done + 2 * held])
+                    done, held = done + 2 * held, 0
+        return found
 
-    def _words(self, block: int, step: int, stream: int, count: int) -> NDArray[np.uint64]:
+    def _seek(self, block: int, step: int, stream: int) -> None:
         self._state["state"]["counter"][:] = (block, step, stream, 0)
         self._philox.state = self._state
-        return self._philox.random_raw(count)
 
 
-def _box_muller(words: NDArray[np.uint64]) -> torch.Tensor:
-    uniform = torch.from_numpy(words.view(np.uint32).astype(np.float32))
-    uniform = uniform.add_(0.5).mul_(2.0**-32).view(-1, 2)
-    radius = uniform[:, 0].log().mul_(-2.0).sqrt_()
-    angle = uniform[:, 1] * (2 * torch.pi)
-    return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=1).flatten()
+def room(wanted: list[tuple[str, int, int]]) -> int:
+    """Length of the memory that `Noise.normal` fills for what is wanted."""
+    skips = (start % _NORMALS_PER_BLOCK + count for _, start, count in wanted)
+    return sum(-(-n // _NORMALS_PER_BLOCK) for n in skips) * _NORMALS_PER_BLOCK
+
+
+def _box_muller(words: NDArray[np.uint64], out: torch.Tensor | None = None) -> torch.Tensor:
+    """Two normals a word, r cos a and r sin a: its low half says r, its high half a."""
+    out = torch.empty(2 * len(words)) if out is None else out
+    radius, angle, cosine = torch.empty(3, len(words))
+    np.copyto(radius.numpy(), words.astype(np.uint32))
+    np.copyto(angle.numpy(), (words >> 32).astype(np.uint32))
+    radius.add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
+    angle.add_(0.5).mul_(2.0**-32).mul_(2 * torch.pi)
+    torch.cos(angle, out=cosine)
+    torch.complex(cosine.mul_(radius), angle.sin_().mul_(radius), out=torch.view_as_complex(out.view(-1, 2)))
+    return out
 
 
 def minibatch(seed: int, chain: int, step: int, num_rows: int, batch_size: int) -> NDArray[np.int64]:

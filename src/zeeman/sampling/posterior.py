@@ -17,6 +17,9 @@ from zeeman.subjects.component import Component, resolve_component
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 Loss = Callable[[nn.Module, Any], Losses]
 
+_NOTHING = -100
+_BYTES_AT_ONCE = 2**25
+
 
 def language_model_loss(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Next-token loss −log p(x_t | x_<t) in nats.
@@ -39,9 +42,11 @@ def language_model_loss(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     >>> language_model_loss(uniform, torch.tensor([[1, 2, 3]])).exp().round().tolist()
     [[8.0, 8.0]]
     """
-    logits = _logits(model, tokens)[:, :-1]
-    flat = nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
-    return flat.view(tokens.shape[0], -1)
+    # The last position predicts nothing. To pass it over costs less than a copy of the logits without it.
+    targets = nn.functional.pad(tokens[:, 1:], (0, 1), value=_NOTHING)
+    logits = _logits(model, tokens).flatten(0, 1)
+    flat = nn.functional.cross_entropy(logits, targets.flatten(), reduction="none", ignore_index=_NOTHING)
+    return flat.view(tokens.shape)[:, :-1]
 
 
 def language_model_hits(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
@@ -145,7 +150,7 @@ class LocalPosterior:
 
     def rows(self, index: torch.Tensor | slice) -> Any:
         """Select rows of the data as a batch."""
-        return tuple(part[index] for part in self.data) if isinstance(self.data, tuple) else self.data[index]
+        return rows_of(self.data, index)
 
 
 class _Point(nn.Module):
@@ -167,6 +172,62 @@ def masked(losses: Losses) -> tuple[torch.Tensor, torch.Tensor]:
     if isinstance(losses, tuple):
         return losses[0], losses[1].to(losses[0].dtype)
     return losses, torch.ones_like(losses)
+
+
+def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> int:
+    """How many rows go through a model together, so that a backward pass holds no more than 32 MB for them.
+
+    Measured on one row by what the backward pass keeps of it, so that the number is the same on every machine. With a
+    large vocabulary that is mostly logits; a small model takes whole batches.
+
+    Parameters
+    ----------
+    loss : callable
+    model : Module
+        All of its parameters count, whichever of them move.
+    batch : Tensor or tuple of Tensors
+        Rows along the first axis.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    A row of 1000 positions over 4096 tokens keeps 4 MB of log-probabilities, and their gradient is as large:
+
+    >>> rows_at_once(language_model_loss, nn.Embedding(1024, 1024), torch.zeros(9, 1000, dtype=torch.int64))
+    4
+    """
+    own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()  # kept, lest its address be used again, yet no part of a circle through the graph
+
+    still = [p for p in model.parameters() if p.is_floating_point() and not p.requires_grad]
+    for parameter in still:
+        parameter.requires_grad_(True)
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss(model, rows_of(batch, slice(0, 1)))
+    for parameter in still:
+        parameter.requires_grad_(False)
+    need = sum(kept.values()) + max(kept.values(), default=0)  # the largest is joined by its gradient
+    return max(1, _BYTES_AT_ONCE // max(1, need))
+
+
+def rows_of(data: Any, index: torch.Tensor | slice) -> Any:
+    """Select rows of a tensor, or of each of a tuple of tensors."""
+    return tuple(part[index] for part in data) if isinstance(data, tuple) else data[index]
+
+
+def parts_of(index: torch.Tensor, at_once: int) -> list[torch.Tensor]:
+    """Split indices into parts of at most ``at_once``, of equal numbers as far as can be."""
+    return list(index.tensor_split(-(-len(index) // at_once)))
 
 
 def check_number(name: str, value: float, *, zero: bool) -> None:

@@ -62,6 +62,17 @@ class RMSPropSGLD:
         start = torch.zeros_like if self.devinterp else torch.ones_like
         return {"second_moment": [start(w) for w in weights]}
 
+    def step_sizes(self, state: dict[str, Vectors], step: int) -> Vectors:
+        """ε_i by the gradients seen before ``step``."""
+        return list(torch._foreach_mul(self._scale(state["second_moment"], max(step, 1)), self.lr))
+
+    def _scale(self, moment: Vectors, seen: int) -> Vectors:
+        scale = torch._foreach_div(moment, 1.0 if self.devinterp else 1 - self.alpha**seen)
+        torch._foreach_sqrt_(scale)
+        torch._foreach_add_(scale, self.eps)
+        torch._foreach_reciprocal_(scale)
+        return list(scale)
+
     def update(
         self,
         weights: Vectors,
@@ -77,10 +88,7 @@ class RMSPropSGLD:
         moment = state["second_moment"]
         torch._foreach_mul_(moment, self.alpha)
         torch._foreach_addcmul_(moment, gradient, gradient, value=1 - self.alpha)
-        scale = torch._foreach_div(moment, 1.0 if self.devinterp else 1 - self.alpha ** (step + 1))
-        torch._foreach_sqrt_(scale)
-        torch._foreach_add_(scale, self.eps)
-        torch._foreach_reciprocal_(scale)
+        scale = self._scale(moment, step + 1)
         # Each force is scaled before they are added, as devinterp does: the same rounding, hence the same weights.
         drift = torch._foreach_mul(scale, torch._foreach_mul(gradient, n_beta))
         pull = torch._foreach_sub(weights, center)

@@ -54,6 +54,10 @@ class SGLD:
         """Nothing is kept beside the weights."""
         return {}
 
+    def step_sizes(self, state: dict[str, Vectors], step: int) -> float:
+        """Give ε, the same for every weight."""
+        return self.lr
+
     def update(
         self,
         weights: Vectors,
@@ -66,15 +70,15 @@ class SGLD:
         step: int,
     ) -> None:
         """Take one step in place."""
-        drift = langevin_drift(weights, center, gradient, n_beta, localization, self.weight_decay)
-        torch._foreach_add_(weights, drift, alpha=-0.5 * self.lr)
-        if self.noise_level != 1:
-            noise = list(torch._foreach_mul(noise, self.noise_level))
-        torch._foreach_add_(weights, noise, alpha=self.lr**0.5)
+        # One tensor at a time: what is made on the way is small, and is gone before the next.
+        for w, middle, g, xi in zip(weights, center, gradient, noise, strict=True):
+            (drift,) = langevin_drift([w], [middle], [g], n_beta, localization, self.weight_decay)
+            w.add_(drift, alpha=-0.5 * self.lr)
+            w.add_(xi if self.noise_level == 1 else xi * self.noise_level, alpha=self.lr**0.5)
 
 
 def langevin_drift(
-    weights: Vectors, center: Vectors, gradient: Vectors, n_beta: float, localization: float, weight_decay: float
+    weights: Vectors, center: Vectors, gradient: Vectors, n_beta: float, localization: float, weight_decay: float = 0.0
 ) -> Vectors:
     """Gradient of the negative log posterior, nβ ∇L + γ(w − w*) + κ w."""
     drift = torch._foreach_mul(gradient, n_beta)

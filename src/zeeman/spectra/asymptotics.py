@@ -14,20 +14,24 @@ from zeeman.errors import ZeemanError
 Floats = NDArray[np.float64]
 
 ONSET = 0.6
-"""The fit begins on the rung where t⟨K⟩ has reached this share of its level on the coldest rungs."""
+"""The fit begins on the rung where t⟨K⟩ has reached this share of its level on the coldest rungs, or later."""
 STEPS = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 1.0)
-"""Candidates for the common step δ of the exponents of the corrections t^−δ, t^−2δ, …"""
+"""Candidates for the common step δ of the exponents of the corrections t^−δ, t^−2δ, …, likely as √δ."""
 NUM_CORRECTIONS = 5
-CORRECTION = 0.5
-"""Prior size of each correction at the onset, as a share of the level."""
-LOG_SPREAD = 0.6
+CORRECTION = 0.7
+"""Prior size of the first correction at the onset, as a share of the level; each further one is so much smaller."""
+LOG_SPREAD = 0.8
 """Prior spread of the logarithm of the scale a of the logarithm."""
 SHORTEST_LOG = 4.0
 HIGHER_LOG = 0.7
 """Prior size of what a polynomial of the logarithm adds to a plain power of it, where m is 3 or more."""
 MULTIPLICITY_PRIOR = 0.5
 """Each further unit of multiplicity is so much as likely beforehand."""
-MIN_RUNGS = 6
+MIN_RUNGS = 8
+MOST_MISFIT = 2.0
+"""Hot rungs are left out while χ² exceeds its mean by so many of its own standard deviations."""
+LAGS = 8
+"""Rungs further apart than this are taken as independent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,9 @@ class Asymptotics:
     posterior : dict
         Probability of each m.
     misfit : float
-        χ² a degree of freedom of the best fit; beyond about 2 the law does not describe the ladder.
+        χ² a rung of the best fit; beyond about 2 the law does not describe the ladder.
+    first_rung : int
+        Where the fit begins.
     correction : float
         λ less t⟨K⟩ on the coldest rung: how far the ladder is from its limit.
     """
@@ -53,6 +59,7 @@ class Asymptotics:
     multiplicity: int
     posterior: dict[int, float]
     misfit: float
+    first_rung: int
     correction: float
 
 
@@ -75,7 +82,8 @@ def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> As
     with t₀ where half of the level is reached. The b term is there for m ≥ 3 alone, where P has more than one
     coefficient; the last sum stands for localization, walls and the next singularities. For given (m, a, δ) this is
     linear with Gaussian priors on b and B_j, so that evidence and posterior are exact; m, a and δ are summed over.
-    The error of λ hence includes not knowing m, a, δ and the corrections.
+    The error of λ hence includes not knowing m, a, δ and the corrections. Hot rungs, where a coarser singularity may
+    rule, are left out until the law describes the rest.
 
     Parameters
     ----------
@@ -109,41 +117,49 @@ def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> As
     mean, covariance = mean_covariance(values)
     level = float(np.median(mean[-max(3, rungs // 6) :]))
     first = int(np.argmax(mean > ONSET * level))
-    used = rungs - first
-    if level <= 0 or used < MIN_RUNGS:
+    if level <= 0 or rungs - first < MIN_RUNGS:
         raise ZeemanError(
-            f"only {used} rungs lie where t⟨K⟩ has levelled off, and a fit needs {MIN_RUNGS}; extend the ladder."
+            f"only {rungs - first} rungs lie where t⟨K⟩ has levelled off, and a fit needs {MIN_RUNGS}; "
+            "extend the ladder."
         )
-    place = np.log(n_beta)[first:] - _half_way(np.log(n_beta), mean, level)
-    # An inverse of a sample covariance is too sure of itself by this factor (Hartlap et al. 2007).
-    trust = max((walkers - used - 2) / (walkers - 1), 0.05)
-    precision = np.linalg.inv(covariance[first:, first:]) * trust
-    fits = list(_fits(place, mean[first:], precision, level, max_multiplicity))
-    return _average(fits, used, float(mean[-1]))
+    log_t = np.log(n_beta)
+    place = np.asarray(log_t - _half_way(log_t, mean, level), np.float64)
+    while True:
+        precision = np.asarray(np.linalg.inv(covariance[first:, first:]), np.float64)
+        fits = list(_fits(place[first:], mean[first:], precision, level, max_multiplicity))
+        best, used = max(fits, key=lambda fit: fit.log_evidence), rungs - first
+        if best.chi2 < used + MOST_MISFIT * math.sqrt(2 * used) or used - 2 < max(MIN_RUNGS, rungs // 2):
+            return _average(fits, best.chi2 / used, first, float(mean[-1]))
+        first += 2
 
 
 def mean_covariance(values: Floats) -> tuple[Floats, Floats]:
-    """Mean over rows and its covariance, whose correlations are shrunk towards none as far as they are noise.
+    """Mean over walkers and its covariance, whose correlations depend on the distance of two rungs alone.
 
-    Ledoit and Wolf 2004 with the diagonal kept, in the form of Schäfer and Strimmer 2005.
+    Exchange ties neighbours together, much alike all along the ladder. Averaged along it the correlation at each
+    distance is known well from few walkers, where a free matrix would be noise; a triangular window of 8 rungs keeps
+    it positive.
+
+    Parameters
+    ----------
+    values : array, shape (walkers, rungs)
 
     Examples
     --------
-    >>> values = np.random.default_rng(0).standard_normal((200, 3))
-    >>> bool(np.allclose(mean_covariance(values)[1] * 200, np.eye(3), atol=0.3))
+    >>> values = np.random.default_rng(0).standard_normal((200, 12))
+    >>> bool(np.allclose(mean_covariance(values)[1] * 200, np.eye(12), atol=0.3))
     True
     """
-    count = len(values)
+    count, rungs = values.shape
     mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
     scaled = (values - mean) / np.where(deviation > 0, deviation, 1.0)
-    correlation = scaled.T @ scaled / (count - 1)
-    squares = (scaled**2).T @ scaled**2 / count
-    noise = (squares - (scaled.T @ scaled / count) ** 2) * (count / (count - 1)) ** 2 / (count - 1)
-    off = ~np.eye(len(mean), dtype=bool)
-    total = float((correlation[off] ** 2).sum())
-    shrink = min(1.0, max(0.0, float(noise[off].sum()) / total)) if total > 0 else 1.0
-    np.fill_diagonal(correlation, 1.0)
-    correlation = np.where(off, (1 - shrink) * correlation, 1.0)
+    sample = scaled.T @ scaled / (count - 1)
+    correlation = np.eye(rungs)
+    for lag in range(1, min(LAGS, rungs)):
+        share = float(np.diagonal(sample, lag).mean()) * (1 - lag / LAGS)
+        correlation += share * (np.eye(rungs, k=lag) + np.eye(rungs, k=-lag))
+    roots, vectors = np.linalg.eigh(correlation)
+    correlation = (vectors * np.maximum(roots, 0.01)) @ vectors.T
     return mean, correlation * np.outer(deviation, deviation) / count
 
 
@@ -159,7 +175,7 @@ def _fits(place: Floats, mean: Floats, precision: Floats, level: float, max_mult
     for multiplicity in range(1, max_multiplicity + 1):
         for scale, log_prior in _scales(multiplicity, level):
             for step in STEPS:
-                prior = log_prior - math.log(len(STEPS)) + (multiplicity - 1) * math.log(MULTIPLICITY_PRIOR)
+                prior = log_prior + 0.5 * math.log(step) + (multiplicity - 1) * math.log(MULTIPLICITY_PRIOR)
                 yield _fit(place, mean, precision, level, multiplicity, scale, step, prior)
 
 
@@ -184,7 +200,7 @@ def _fit(
     """Bayesian linear regression with a flat prior on λ."""
     powers = step * np.arange(1, NUM_CORRECTIONS + 1)
     columns = [np.ones(len(place)), *np.exp(-np.multiply.outer(powers, place - place[0]))]
-    spreads = [CORRECTION * level] * NUM_CORRECTIONS
+    spreads = [level * CORRECTION**j for j in range(1, NUM_CORRECTIONS + 1)]
     target = mean
     if multiplicity > 1:
         target = mean + (multiplicity - 1) / (place + scale)
@@ -201,7 +217,7 @@ def _fit(
     return _Fit(multiplicity, float(best[0]), float(inverse[0, 0]), evidence, chi2)
 
 
-def _average(fits: list[_Fit], used: int, coldest: float) -> Asymptotics:
+def _average(fits: list[_Fit], misfit: float, first: int, coldest: float) -> Asymptotics:
     evidence = np.array([fit.log_evidence for fit in fits])
     weight = np.exp(evidence - np.logaddexp.reduce(evidence))
     llc, variance = np.array([fit.llc for fit in fits]), np.array([fit.variance for fit in fits])
@@ -211,5 +227,4 @@ def _average(fits: list[_Fit], used: int, coldest: float) -> Asymptotics:
     for fit, share in zip(fits, weight, strict=True):
         posterior[fit.multiplicity] = posterior.get(fit.multiplicity, 0.0) + float(share)
     likeliest = max(posterior, key=lambda m: posterior[m])
-    best = fits[int(np.argmax(weight))]
-    return Asymptotics(mean, spread, likeliest, posterior, best.chi2 / max(used - 1, 1), mean - coldest)
+    return Asymptotics(mean, spread, likeliest, posterior, misfit, first, mean - coldest)

@@ -15,6 +15,8 @@ from zeeman.spectra.tempering import Pool, free_energies, log_prior_weights, poo
 Floats = NDArray[np.float64]
 
 MAX_BLOCKS = 16
+LOWEST = 0.02
+"""Share of the draws of the coldest rung below the lowest loss at which a volume is counted."""
 GRID_PER_UNIT = 4
 """Points of the grid of ε in a unit of log ε."""
 
@@ -100,7 +102,7 @@ def density_of_states(energy: Floats, n_beta: Floats) -> DensityOfStates:
     pooled, sizes = pool(energy), np.full(len(n_beta), float(energy[0].size))
     f = free_energies(pooled, n_beta, sizes)
     whole = log_prior_weights(pooled, n_beta, f, sizes)
-    epsilon = _grid(pooled, whole, n_beta)
+    epsilon = _grid(pooled, whole, float(np.quantile(energy[-1], LOWEST)))
     found = _read(pooled, whole, n_beta, epsilon)
     left_out = []
     for block in blocks:
@@ -137,13 +139,17 @@ def _over_walkers(values: Floats) -> tuple[Floats, Floats]:
     return values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
 
 
-def _grid(pooled: Pool, weights: Floats, n_beta: Floats) -> Floats:
-    """Losses from where the coldest rung is sure of its volume up to the median of the prior."""
+def _grid(pooled: Pool, weights: Floats, lowest: float) -> Floats:
+    """Losses from where the coldest rung still has draws below, up to the median of the prior."""
     order = np.argsort(pooled.energy)
     below = np.logaddexp.accumulate(weights[order])
     half = float(pooled.energy[order][min(int(np.searchsorted(below, math.log(0.5))), len(order) - 1)])
-    low, high = np.log(1 / n_beta[-1]), np.log(max(half, 2 / n_beta[-1]))
-    found: Floats = np.exp(np.arange(low, high, 1 / GRID_PER_UNIT))
+    if lowest <= 0:
+        raise ZeemanError(
+            "the coldest rung lies at or below a loss of 0, so a volume on a scale of log ε has no floor."
+        )
+    low = math.log(lowest) + 0.5
+    found: Floats = np.exp(np.arange(low, max(math.log(half), low + 1), 1 / GRID_PER_UNIT))
     return found
 
 

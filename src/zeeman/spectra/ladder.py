@@ -43,7 +43,8 @@ def llc_ladder(draws: LadderDraws, max_multiplicity: int) -> Reading:
     --------
     >>> import torch
     >>> from zeeman.sampling import Ladder, run_ladder
-    >>> draws = run_ladder(lambda w: (w**2).sum(-1), torch.zeros(1), Ladder(num_draws=200), domain=1.0)
+    >>> quick = Ladder(num_walkers=32, num_draws=100, num_burnin_steps=200, n_beta=tuple(4.0**k for k in range(16)))
+    >>> draws = run_ladder(lambda w: (w**2).sum(-1), torch.zeros(1), quick, domain=1.0)
     >>> reading = llc_ladder(draws, 1)
     >>> bool(abs(reading.value - 0.5) < 4 * reading.standard_error), reading.verdict.name
     (True, 'OK')

@@ -86,14 +86,15 @@ def free_energies(pooled: Pool, n_beta: Floats, sizes: Floats, start: Floats | N
     """
     log_size = np.log(sizes)
     exponent = -np.multiply.outer(pooled.energy, n_beta)
-    f = np.zeros(len(n_beta)) if start is None else start.copy()
+    f: Floats = np.zeros(len(n_beta)) if start is None else start.copy()
     for _ in range(MAX_ROUNDS):
         log_weight = _log_weights(exponent, f, log_size, pooled.log_count)
         share = np.exp(log_weight + log_size)
         total = share.sum(axis=0)
         gradient = total - sizes
         if np.abs(gradient / sizes).max() < TOLERANCE:
-            return f - f[0]
+            relative: Floats = f - f[0]
+            return relative
         f = _improve(f, share, total, gradient, sizes)
     raise ZeemanError("the rungs of the ladder do not overlap, so nothing joins them; put the values of n_beta closer.")
 
@@ -110,8 +111,9 @@ def _improve(f: Floats, share: Floats, total: Floats, gradient: Floats, sizes: F
 
 def _log_weights(exponent: Floats, f: Floats, log_size: Floats, log_count: Floats) -> Floats:
     """Logarithm of the weight of each sample on each rung; on the right f it sums to 1 over samples."""
-    mixture: Floats = np.asarray(logsumexp(exponent + (f + log_size), axis=1))
-    return exponent + f - mixture[:, None] + log_count[:, None]
+    mixture = logsumexp(exponent + (f + log_size), axis=1)
+    found: Floats = exponent + f - mixture[:, None] + log_count[:, None]
+    return found
 
 
 def log_prior_weights(pooled: Pool, n_beta: Floats, f: Floats, sizes: Floats) -> Floats:

@@ -80,13 +80,14 @@ function drawFlags(frame) {
   });
 }
 
-function drawAxes(frame, yTitle) {
+function drawAxes(frame, content) {
   const { x, y, plot } = frame;
-  const yTicks = niceTicks(...frame.yDomain, Math.max(3, plot.height / 48));
+  const plain = niceTicks(...frame.yDomain, Math.max(3, plot.height / 48));
+  const yTicks = content.yTicks ? content.yTicks(frame.yDomain) : plain.map((tick) => [tick, tickText(tick, plain)]);
   return mark("g", { class: "axes" },
-    yTicks.map((tick) => [
+    yTicks.map(([tick, text]) => [
       mark("line", { class: "grid", x1: plot.left, x2: plot.right, y1: y(tick), y2: y(tick) }),
-      mark("text", { x: plot.left - 8, y: y(tick), dy: "0.33em", "text-anchor": "end" }, tickText(tick, yTicks)),
+      mark("text", { x: plot.left - 8, y: y(tick), dy: "0.33em", "text-anchor": "end" }, text),
     ]),
     stepTicks(x, axis.view).map((step) => [
       mark("line", { class: "tick", x1: x(step), x2: x(step), y1: plot.bottom + 9, y2: plot.bottom + 13 }),
@@ -95,7 +96,7 @@ function drawAxes(frame, yTitle) {
     mark("line", { class: "base", x1: plot.left, x2: plot.right, y1: plot.bottom, y2: plot.bottom }),
     axis.checkpoints.filter((step) => x(step) >= plot.left - 0.5 && x(step) <= plot.right + 0.5).map((step) => mark("line", { class: "checkpoint", x1: x(step), x2: x(step), y1: plot.bottom, y2: plot.bottom + 7 })),
     mark("text", { class: "axis-title", x: (plot.left + plot.right) / 2, y: plot.bottom + 41, "text-anchor": "middle" }, "training step"),
-    mark("text", { class: "axis-title", x: plot.left - 46, y: plot.top - 14, "text-anchor": "start" }, yTitle));
+    mark("text", { class: "axis-title", x: plot.left - 46, y: plot.top - 14, "text-anchor": "start" }, content.yTitle));
 }
 
 function nearestCheckpoint(step) {
@@ -156,7 +157,7 @@ function attachKeys(svg, chart) {
   svg.addEventListener("blur", () => setCursor(null));
 }
 
-// A chart on the shared axis. `content` gives: label, yTitle, height, domain(view), marks(frame), legend [{key, name, swatch, at(step)}].
+// A chart on the shared axis. `content` gives: label, yTitle, height, domain(view), yTicks(domain) giving [place, text] or null, marks(frame), legend [{key, name, swatch, at(step)}].
 function stepChart(host, content) {
   const hidden = new Set();
   const outputs = content.legend.map(() => el("output", {}));
@@ -168,7 +169,7 @@ function stepChart(host, content) {
     event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(entry.key)));
     chart.redraw();
   } }, entry.swatch(), el("span", {}, entry.name), outputs[index]));
-  const chart = { frame: null, selection: null, sentence: () => content.legend.map((entry) => `${entry.name} ${entry.at(axis.cursor)}`).join(", ") };
+  const chart = { id: content.id, frame: null, selection: null, sentence: () => content.legend.map((entry) => `${entry.name} ${entry.at(axis.cursor)}`).join(", ") };
   const line = mark("line", { class: "crosshair" });
   chart.point = () => {
     const { plot, x } = chart.frame;
@@ -191,7 +192,7 @@ function stepChart(host, content) {
     svg.replaceChildren(
       mark("clipPath", { id: clipId }, mark("rect", { x: plot.left, y: plot.top, width: plot.right - plot.left, height: plot.height })),
       mark("rect", { class: "catch", x: plot.left, y: 0, width: plot.right - plot.left, height: content.height }),
-      ...drawBands(chart.frame).filter(Boolean), drawAxes(chart.frame, content.yTitle), ...drawFlags(chart.frame), line, content.marks(chart.frame), chart.selection);
+      ...drawBands(chart.frame).filter(Boolean), drawAxes(chart.frame, content), ...drawFlags(chart.frame), line, content.marks(chart.frame), chart.selection);
     reset.disabled = !isZoomed();
     chart.point();
   };

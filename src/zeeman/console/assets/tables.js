@@ -13,6 +13,7 @@ const HEALTH_COLUMNS = [
   { key: "drift", title: "drift", numeric: true, show: (unit) => formatNumber(unit.drift, 2) },
   { key: "below_reference", title: "below", numeric: true, show: (unit) => formatNumber(unit.below_reference, 2) },
   { key: "ratio", title: "variance ratio", numeric: true, show: (unit) => formatNumber(unit.ratio) },
+  { key: "heat_excess", title: "heat", numeric: true, show: (unit) => (isNumber(unit.heat_excess) ? withError(unit.heat_excess, unit.heat_excess_se) : "\u2013") },
 ];
 
 function sortedUnits(units) {
