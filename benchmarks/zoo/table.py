@@ -188,7 +188,7 @@ def polygons(found: Row) -> str:
     ]
     lines = []
     for name, one in found.items():
-        three = [f"{one['readings'][i]:.2f} ± {one['readings_se'][i]:.2f}" for i in (0, 6, -1)]
+        three = [f"{one['readings'][i]:.2f} ± {one['readings_se'][i]:.2f}" for i in (0, 5, 10)]
         ends = [f"{one['extrapolated'][degree]:.3f} ± {one['se'][degree]:.3f}" for degree in ("2", "3")]
         ratio = f"{one['variance_over_mean'][0]:.2f}, {one['variance_over_mean'][-1]:.2f}"
         lines.append([name, one["loss"], one["llc"], *ends, *three, ratio])
