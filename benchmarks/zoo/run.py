@@ -96,15 +96,13 @@ def measure(case: Case, seed: int, seconds: float) -> dict[str, Any]:
 
 
 def fitting(case: Case, seed: int, seconds: float) -> Ladder:
-    """The default ladder, shortened first and thinned then, so that it fits into the time."""
-    whole, step = Ladder(seed=seed), step_seconds(case)
+    """The default ladder, with fewer walkers and then fewer steps where it would not fit into the time."""
+    whole, step = Ladder.fitting(case.dimension, seed=seed), step_seconds(case)
+    steps = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws
     walkers = whole.num_walkers
-    while True:
-        steps = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws
-        share = min(1.0, 0.8 * seconds / (step * walkers / PROBE_WALKERS * steps))
-        if share * whole.num_draws >= LEAST_DRAWS or walkers <= LEAST_WALKERS:
-            break
+    while walkers > LEAST_WALKERS and step * walkers / PROBE_WALKERS * steps > seconds:
         walkers //= 2
+    share = min(1.0, 0.8 * seconds / (step * walkers / PROBE_WALKERS * steps))
     draws, burnin = (max(LEAST_DRAWS, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
     return Ladder(num_walkers=walkers, num_draws=draws, num_burnin_steps=burnin, seed=seed)
 

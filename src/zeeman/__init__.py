@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from zeeman.examination import SamplerSettings as SamplerSettings
     from zeeman.examination import Store as Store
     from zeeman.examination import Susceptibilities as Susceptibilities
+    from zeeman.examination import calibrate_series as calibrate_series
     from zeeman.examination import document as document
     from zeeman.examination import examine as examine
+    from zeeman.examination import examine_potential as examine_potential
     from zeeman.probes import Library as Library
     from zeeman.probes import Probe as Probe
     from zeeman.reading import Provenance as Provenance
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from zeeman.sampling import HMC as HMC
     from zeeman.sampling import MALA as MALA
     from zeeman.sampling import SGLD as SGLD
+    from zeeman.sampling import Ladder as Ladder
     from zeeman.sampling import LocalPosterior as LocalPosterior
     from zeeman.sampling import PreconditionedSGLD as PreconditionedSGLD
     from zeeman.sampling import RMSPropSGLD as RMSPropSGLD
@@ -38,8 +41,13 @@ if TYPE_CHECKING:
     from zeeman.sampling import extrapolate as extrapolate
     from zeeman.sampling import run_chain as run_chain
     from zeeman.sampling import run_chains as run_chains
+    from zeeman.sampling import run_ladder as run_ladder
+    from zeeman.spectra import density_of_states as density_of_states
+    from zeeman.spectra import fit_asymptotics as fit_asymptotics
+    from zeeman.spectra import observable_exponent as observable_exponent
     from zeeman.subjects import Checkpoint as Checkpoint
     from zeeman.subjects import Component as Component
+    from zeeman.subjects import Potential as Potential
     from zeeman.subjects import Recorder as Recorder
     from zeeman.subjects import RecorderCallback as RecorderCallback
     from zeeman.subjects import Series as Series
@@ -57,8 +65,10 @@ _ROOMS = {
         "SamplerSettings",
         "Store",
         "Susceptibilities",
+        "calibrate_series",
         "document",
         "examine",
+        "examine_potential",
     ),
     "probes": ("Library", "Probe"),
     "reading": ("Provenance", "Reading", "Verdict"),
@@ -67,6 +77,7 @@ _ROOMS = {
         "HMC",
         "MALA",
         "SGLD",
+        "Ladder",
         "LocalPosterior",
         "PreconditionedSGLD",
         "RMSPropSGLD",
@@ -74,8 +85,10 @@ _ROOMS = {
         "extrapolate",
         "run_chain",
         "run_chains",
+        "run_ladder",
     ),
-    "subjects": ("Checkpoint", "Component", "Recorder", "RecorderCallback", "Series"),
+    "spectra": ("density_of_states", "fit_asymptotics", "observable_exponent"),
+    "subjects": ("Checkpoint", "Component", "Potential", "Recorder", "RecorderCallback", "Series"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted(_HOME)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import SamplerSettings, Unit
+from zeeman.examination import unit as unit_module
 from zeeman.examination.unit import Method, union
 from zeeman.sampling import BAOAB, HMC, MALA, SGLD, PreconditionedSGLD, RMSPropSGLD
 
@@ -46,8 +47,11 @@ def test_whatever_changes_the_numbers_changes_the_key(name: str) -> None:
     assert replace(BASE, **{field: value}).key != BASE.key
 
 
-def test_stores_made_before_are_still_read() -> None:
-    assert BASE.chain_key == "49148b0f828b63be3bb2b5ef"
+def test_a_key_stays_until_the_version_of_the_sampler_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replace(BASE).chain_key == "49148b0f828b63be3bb2b5ef"
+    # Nothing but the version sets a key apart from that of the first stores.
+    monkeypatch.setattr(unit_module, "SAMPLER_VERSION", 1)
+    assert replace(BASE).chain_key == "fb2e420903a8f70617910049"
 
 
 @pytest.mark.parametrize(

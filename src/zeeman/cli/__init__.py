@@ -6,6 +6,7 @@ import sys
 
 from cyclopts import CycloptsError
 
+from zeeman.cli import calibrate as calibrate
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine
 from zeeman.cli import probes as probes

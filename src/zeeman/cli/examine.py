@@ -66,6 +66,7 @@ def examine(
     at: tuple[int, ...] = (),
     components: tuple[str, ...] = (),
     density: bool = False,
+    settings: Path | None = None,
     lr: float | None = None,
     n_beta: float | None = None,
     localization: float | None = None,
@@ -98,13 +99,16 @@ def examine(
         Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
     extrapolate
         Run chains at half the step size too, and read the learning coefficient at a step size of zero.
+    settings
+        TOML file of sampler settings, such as calibrate writes; options given here come before it.
     """
     started = time.monotonic()
     from zeeman import examination as room
     from zeeman.probes import Library
     from zeeman.subjects import Series
 
-    settings = room.settings_from(
+    chosen = room.settings_from(
+        (room.read_settings(settings) if settings else {}),
         {
             "lr": lr,
             "n_beta": n_beta,
@@ -116,7 +120,7 @@ def examine(
             "batch_size": batch_size,
             "method": method,
             "seed": seed,
-        }
+        },
     )
     devices: list[room.Device] = [
         room.LLC(extrapolate),
@@ -130,7 +134,7 @@ def examine(
             Series.from_spec(series),
             Library.from_folder(probes),
             out,
-            settings=settings,
+            settings=chosen,
             devices=devices,
             num_workers=count_workers(workers),
             on_progress=show.units,

@@ -1,5 +1,8 @@
 """Plans, runs on an engine, stores and resumes; the only room that ties the others together."""
 
+from zeeman.examination.calibration import Calibration as Calibration
+from zeeman.examination.calibration import calibrate as calibrate
+from zeeman.examination.calibration import calibrate_series as calibrate_series
 from zeeman.examination.densities import Density as Density
 from zeeman.examination.densities import HessianSpectrum as HessianSpectrum
 from zeeman.examination.device import Device as Device
@@ -20,9 +23,12 @@ from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine
 from zeeman.examination.run import planned_units as planned_units
 from zeeman.examination.run import settings_from as settings_from
+from zeeman.examination.runfile import read_settings as read_settings
+from zeeman.examination.runfile import write_settings as write_settings
 from zeeman.examination.store import Store as Store
 from zeeman.examination.subject import Subject as Subject
 from zeeman.examination.transitions import Transition as Transition
 from zeeman.examination.transitions import find_transitions as find_transitions
 from zeeman.examination.unit import SamplerSettings as SamplerSettings
 from zeeman.examination.unit import Unit as Unit
+from zeeman.spectra import Objective as Objective

@@ -190,6 +190,6 @@ class _Session:
         return readings, draws
 
 
-def settings_from(given: dict[str, Any]) -> SamplerSettings:
-    """Make settings from options, leaving out those that are None."""
-    return SamplerSettings(**{name: value for name, value in given.items() if value is not None})
+def settings_from(*given: dict[str, Any]) -> SamplerSettings:
+    """Make settings from options, leaving out those that are None; later options come before earlier ones."""
+    return SamplerSettings(**{name: v for options in given for name, v in options.items() if v is not None})

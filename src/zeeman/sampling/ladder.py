@@ -8,8 +8,8 @@ independent copies, and the spread between them is the error of anything that is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -117,6 +117,8 @@ class LadderDraws:
         Lowest K that was met anywhere.
     lowest_at : array, shape (d,)
         Where.
+    observed : dict of arrays, shape (rungs, walkers, draws)
+        Observables φ(w) at the draws.
     """
 
     n_beta: NDArray[np.float64]
@@ -127,6 +129,7 @@ class LadderDraws:
     stale: int
     lowest: float
     lowest_at: NDArray[np.float64]
+    observed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def run_ladder(
@@ -136,6 +139,7 @@ def run_ladder(
     *,
     domain: float | None = None,
     localization: float = 0.0,
+    observables: Mapping[str, Energy] | None = None,
     on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> LadderDraws:
     """Sample exp{−t K(w)} around a point on every rung of a ladder at once.
@@ -153,6 +157,8 @@ def run_ladder(
         Half-width of the box.
     localization : float
         γ.
+    observables : dict of callable
+        Functions φ of points (B, d) that are read at the draws.
     on_progress : callable
         Told of steps done and in all.
 
@@ -173,10 +179,10 @@ def run_ladder(
     True
     """
     ladder = ladder or Ladder.fitting(len(center))
-    field = Field(energy, center.detach().to(torch.float64), domain, localization)
-    _check(field)
+    held = Field(energy, center.detach().to(torch.float64), domain, localization)
+    _check(held)
     with torch.no_grad():
-        crowd = _Crowd(field, ladder, _choose_rungs(field, ladder))
+        crowd = _Crowd(held, ladder, _choose_rungs(held, ladder), observables or {})
         crowd.burn_in(ladder.num_burnin_steps, on_progress)
         return crowd.draw(on_progress)
 
@@ -207,7 +213,7 @@ def _choose_rungs(field: Field, ladder: Ladder) -> NDArray[np.float64]:
         )
     first = HOTTEST / scale
     pilot = replace(ladder, num_walkers=16, num_burnin_steps=300, num_draws=64, num_steps_bw_draws=2)
-    crowd = _Crowd(field, pilot, first * np.exp(np.linspace(0, 12, 24)))
+    crowd = _Crowd(field, pilot, first * np.exp(np.linspace(0, 12, 24)), {})
     crowd.burn_in(pilot.num_burnin_steps, lambda *_: None)
     found = crowd.draw(lambda *_: None)
     check_lowest(found.lowest, found.lowest_at)
@@ -247,7 +253,10 @@ def _check_zero(pilot: LadderDraws) -> None:
 class _Crowd:
     """All walkers on all rungs."""
 
-    def __init__(self, field: Field, ladder: Ladder, rungs: NDArray[np.float64]) -> None:
+    def __init__(
+        self, field: Field, ladder: Ladder, rungs: NDArray[np.float64], observables: Mapping[str, Energy]
+    ) -> None:
+        self.observables = observables
         self.field, self.ladder, self.step = field, ladder, 0
         self.rungs = rungs
         self.t = torch.from_numpy(rungs)[:, None]
@@ -329,10 +338,14 @@ class _Crowd:
         """Walk on and keep the energies."""
         steps = self.ladder.num_draws * self.ladder.num_steps_bw_draws
         kept = np.empty((*self.energy.shape, self.ladder.num_draws))
+        seen = {name: np.empty_like(kept) for name in self.observables}
         for k in range(self.ladder.num_draws):
             for _ in range(self.ladder.num_steps_bw_draws):
                 self.advance(0.0)
             kept[..., k] = self.energy.numpy()
+            for name, observable in self.observables.items():
+                flat = observable(self.points.reshape(-1, self.points.shape[-1]))
+                seen[name][..., k] = flat.reshape(self.energy.shape).numpy()
             if k % 50 == 0:
                 on_progress(self.step, self.num_steps)
         precise = self._within_precision()
@@ -347,12 +360,14 @@ class _Crowd:
             precise - good,
             self.lowest,
             self.lowest_at.numpy(),
+            {name: values[:good] for name, values in seen.items()},
         )
 
     def _within_precision(self) -> int:
         """Count the rungs, from the hot end, on which rounding does not matter."""
         tilt = self._generator().uniform(-1, 1, tuple(self.points.shape))
-        rounded = self.points * (1 + 2.0**-52 * torch.from_numpy(tilt))
+        # By up to two units in the last place: walkers gather where rounding itself makes a dent, and sit still in it.
+        rounded = self.points * (1 + 2.0**-51 * torch.from_numpy(tilt))
         change = (self.t * (self.field.value(rounded) - self.energy)).square().mean(1).sqrt()
         return _leading(change < PRECISION)
 

@@ -3,8 +3,11 @@
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
+from zeeman.spectra.calibration import Objective as Objective
+from zeeman.spectra.calibration import Pilot as Pilot
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
+from zeeman.spectra.exponents import observable_exponent as observable_exponent
 from zeeman.spectra.hessian import Quadrature as Quadrature
 from zeeman.spectra.hessian import Rank as Rank
 from zeeman.spectra.hessian import SpectralDensity as SpectralDensity

@@ -12,8 +12,11 @@ from zeeman.errors import ZeemanError
 
 Floats = NDArray[np.float64]
 
-TOLERANCE = 1e-9
-MAX_ROUNDS = 500
+TOLERANCE = 1e-8
+NEAR = 0.5
+"""Share by which the counts of a rung may be wrong for Newton's steps to be used."""
+MAX_ROUNDS = 300
+APART = 1e-7
 BINS_PER_UNIT = 50
 """Bins of log E; their width of 2 % of an energy is far below what a rung resolves."""
 
@@ -54,8 +57,8 @@ def pool(energy: Floats) -> Pool:
 def free_energies(pooled: Pool, n_beta: Floats, sizes: Floats, start: Floats | None = None) -> Floats:
     """Solve the multistate Bennett acceptance ratio for f_r = −log Z(t_r), up to a constant (f_1 = 0).
 
-    Z_r = Σ_n exp(−t_r E_n) / Σ_s N_s exp(f_s − t_s E_n), by fixed-point rounds, each followed by a Newton step where
-    that lowers the residual (Shirts and Chodera 2008, equations 11 and C7).
+    Z_r = Σ_n exp(−t_r E_n) / Σ_s N_s exp(f_s − t_s E_n), by fixed-point rounds, and by Newton's when near (Shirts
+    and Chodera 2008, equations 11 and C7).
 
     Parameters
     ----------
@@ -93,20 +96,32 @@ def free_energies(pooled: Pool, n_beta: Floats, sizes: Floats, start: Floats | N
         total = share.sum(axis=0)
         gradient = total - sizes
         if np.abs(gradient / sizes).max() < TOLERANCE:
-            relative: Floats = f - f[0]
-            return relative
+            break
         f = _improve(f, share, total, gradient, sizes)
-    raise ZeemanError("the rungs of the ladder do not overlap, so nothing joins them; put the values of n_beta closer.")
+    # The rungs hang together as the states of a Markov chain do whose transitions are their overlaps.
+    gap = np.sort(np.linalg.eigvals(_curvature(share, total) / total[:, None]).real)[min(1, len(f) - 1)]
+    if np.abs(gradient / sizes).max() > 1e-3 or (len(f) > 1 and gap < APART):
+        raise ZeemanError(
+            "the rungs of the ladder do not overlap, so nothing joins them; put the values of n_beta closer."
+        )
+    relative: Floats = f - f[0]
+    return relative
 
 
 def _improve(f: Floats, share: Floats, total: Floats, gradient: Floats, sizes: Floats) -> Floats:
-    """Take a Newton step where it is small enough to be believed, and else a fixed-point step."""
-    fixed = -np.log(total / sizes)
-    hessian = np.diag(total) - share.T @ (share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300))
+    """Take a fixed-point step far from the solution and a Newton step near it; the problem is convex."""
+    if np.abs(gradient / sizes).max() > NEAR:
+        return np.asarray(f - np.log(total / sizes), np.float64)
+    hessian = _curvature(share, total)
     step = np.zeros(len(f))
     step[1:] = np.linalg.lstsq(hessian[1:, 1:], -gradient[1:], rcond=None)[0]
-    better = np.abs(step).max() < 1 and np.isfinite(step).all()
-    return f + (step if better else fixed)
+    return f + step * min(1.0, 1 / float(np.abs(step).max() + 1e-300))
+
+
+def _curvature(share: Floats, total: Floats) -> Floats:
+    """Second derivatives of the convex function that f minimizes."""
+    overlap = share.T @ (share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300))
+    return np.asarray(np.diag(total) - overlap, np.float64)
 
 
 def _log_weights(exponent: Floats, f: Floats, log_size: Floats, log_count: Floats) -> Floats:

@@ -1,7 +1,7 @@
 // Reads the document out of the page and draws its panels; nothing here computes a reading.
 
 const report = JSON.parse(document.getElementById("document").textContent) ?? {};
-const PANELS = { training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, health: healthPanel, transitions: transitionsPanel, provenance: provenancePanel };
+const PANELS = { calibration: calibrationPanel, training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, health: healthPanel, transitions: transitionsPanel, provenance: provenancePanel };
 
 function drawPanels() {
   hideTip();
@@ -53,6 +53,7 @@ function watchWidth() {
 }
 
 prepareAxis(report);
+showPanels(report);
 drawHead();
 watchTips();
 setTheme(theme(), false);
