@@ -104,9 +104,8 @@ def read(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, seed: int
         loss = float(losses(model, (inputs, labels)).mean())
         grid = np.arange(1, 12, 1 / 8)
         rises = np.array([rise(model, inputs, labels, bits) for bits in grid]) - loss
-    needed = {
-        str(limit): float(grid[np.flatnonzero(rises > limit)[-1] + 1]) for limit in RISES if (rises > limit).any()
-    }
+    last = {limit: np.append(np.flatnonzero(rises > limit), -1).max() for limit in RISES}
+    needed = {str(limit): float(grid[min(index + 1, len(grid) - 1)]) for limit, index in last.items()}
     return {
         "loss": round(loss, 4),
         "llc": round(float(np.mean(chains)), 2),

@@ -175,12 +175,23 @@ def ordered(found: Row) -> str:
 
 
 def polygons(found: Row) -> str:
-    titles = ["k-gon", "loss", "λ", "extrapolated", "at n = 5e3", "at 5e4", "at 5e5", "variance/mean at 5e3, 5e5"]
+    titles = [
+        "k-gon",
+        "loss",
+        "λ",
+        "extrapolated, degree 2",
+        "degree 3",
+        "at n = 5e3",
+        "at 5e4",
+        "at 5e5",
+        "variance/mean at 5e3, 5e5",
+    ]
     lines = []
     for name, one in found.items():
-        three = [f"{one['readings'][i]:.2f} ± {one['readings_se'][i]:.2f}" for i in (0, 6, -1)]
+        three = [f"{one['readings'][i]:.2f} ± {one['readings_se'][i]:.2f}" for i in (0, 5, 10)]
+        ends = [f"{one['extrapolated'][degree]:.3f} ± {one['se'][degree]:.3f}" for degree in ("2", "3")]
         ratio = f"{one['variance_over_mean'][0]:.2f}, {one['variance_over_mean'][-1]:.2f}"
-        lines.append([name, one["loss"], one["llc"], f"{one['extrapolated']:.3f} ± {one['se']:.3f}", *three, ratio])
+        lines.append([name, one["loss"], one["llc"], *ends, *three, ratio])
     return table(titles, lines)
 
 
