@@ -184,7 +184,7 @@ def polygons(found: Row) -> str:
         "at n = 5e3",
         "at 5e4",
         "at 5e5",
-        "variance/mean at 5e3, 5e5",
+        "variance/mean at 5e3, 5e6",
     ]
     lines = []
     for name, one in found.items():
