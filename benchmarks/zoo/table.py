@@ -77,7 +77,7 @@ def share(values: Iterable[bool]) -> str:
 
 
 def families(rows: list[Row]) -> str:
-    """One line a family and one for all; the first seed decides accuracy, all seeds the coverage."""
+    """Give one line a family and one for all; the first seed decides accuracy, all seeds the coverage."""
     titles = ["family", "cases", "λ within 2 %", "5 %", "median error", "m right", "verdict ok", "λ within 2 % if ok",
               "readings", "68 % covers", "95 % covers", "CPU s, median", "largest"]  # fmt: skip
     names = list(dict.fromkeys(row["family"] for row in rows))
@@ -184,7 +184,7 @@ def polygons(found: Row) -> str:
         "at n = 5e3",
         "at 5e4",
         "at 5e5",
-        "variance/mean at 5e3, 5e5",
+        "variance/mean at 5e3, 5e6",
     ]
     lines = []
     for name, one in found.items():
