@@ -61,6 +61,15 @@ def test_a_valley_of_two_weights_meets_its_quadrature() -> None:
     assert abs(top.mean() - expected) < 4 * top.std(ddof=1) / np.sqrt(96)
 
 
+def test_a_thin_curved_valley_is_in_equilibrium_on_cold_rungs() -> None:
+    """t⟨K⟩ is ½ across the curve (1 + a)(1 + b) = 1, up to its ends in the walls, of order 1/√t."""
+    ladder = Ladder(num_walkers=96, num_draws=200, num_burnin_steps=400, n_beta=tuple(4.0 ** np.arange(0, 20)))
+    draws = run_ladder(Potential.parse("((a+1)*(b+1)-1)**2"), torch.zeros(2), ladder, domain=1.0)
+    cold = draws.n_beta > 1e5
+    walkers = (draws.n_beta[cold, None] * draws.energy[cold].mean(axis=2)).mean(axis=0)
+    assert abs(walkers.mean() - 0.5) < 4 * walkers.std(ddof=1) / np.sqrt(96)
+
+
 def test_the_pilot_spaces_rungs_so_that_neighbours_swap() -> None:
     draws = run_ladder(
         lambda w: w.square().sum(-1),

@@ -23,6 +23,8 @@ WALK_DIMENSIONS = 8
 """Up to so many weights the moves without a gradient, which know no scale, still find theirs by chance."""
 LEAP_DIMENSIONS = 5
 """From so many weights on a gradient pays for itself."""
+COOLING = 60
+"""Moves on each rung at the start, before the next colder one begins from there."""
 LONG_STEPS = {"num_walkers": 64, "num_draws": 1000, "num_burnin_steps": 1500}
 MAX_RUNGS = 50
 HOTTEST = 0.1
@@ -262,8 +264,6 @@ class _Crowd:
         self.t = torch.from_numpy(rungs)[:, None]
         shape = (len(rungs), ladder.num_walkers)
         start = field.start(math.prod(shape), self._generator()).view(*shape, -1)
-        # Half from above and half from below: when they agree, neither remembers where it began.
-        start[:, ladder.num_walkers // 2 :] = field.center
         self.points = start
         self.energy = field.value(start)
         self.reach = 0.3 * torch.clamp(self.t, min=1.0).rsqrt().expand(shape[0], 1).clone() * field.width
@@ -273,6 +273,10 @@ class _Crowd:
         self.fresh = torch.zeros(shape, dtype=torch.bool)
         self.freshness = torch.zeros(shape[0], dtype=torch.float64)
         self.lowest, self.lowest_at = math.inf, field.center.clone()
+        self._cool()
+        # Half from above and half from below: when they agree, neither remembers where it began.
+        self.points[:, ladder.num_walkers // 2 :] = field.center
+        self.energy = field.value(self.points)
         self._note_lowest()
 
     def _generator(self) -> np.random.Generator:
@@ -280,24 +284,39 @@ class _Crowd:
         key = np.array([self.ladder.seed, 0x1ADDE5], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, self.step, 0], np.uint64)))
 
+    def _cool(self) -> None:
+        """Begin each rung where the hotter one stands; from anywhere, a cold one would take ages to find its valley."""
+        for rung in range(1, len(self.rungs)):
+            self.points[rung], self.energy[rung] = self.points[rung - 1], self.energy[rung - 1]
+            for _ in range(COOLING):
+                self.step += 1
+                self._move(slice(rung, rung + 1), self._generator(), 0.0)
+
     def advance(self, adapt: float) -> None:
         """Move every point, then swap neighbours."""
         self.step += 1
         noise = self._generator()
-        moved = torch.zeros(self.energy.shape, dtype=torch.bool)
-        if len(self.field.center) <= WALK_DIMENSIONS:
-            moved |= self._take(*walk(self.field, self.points, self.energy, self.t, noise))
-        if len(self.field.center) >= LEAP_DIMENSIONS:
-            taken = self._take(*leap(self.field, self.points, self.energy, self.t, self.reach, noise))
-            self.reach *= torch.exp(adapt * (taken.double().mean(1, keepdim=True) - 0.65))
-            moved |= taken
+        moved = self._move(slice(None), noise, adapt)
         self.accepted += moved.double().mean(1)
         self._swap(noise)
         self._note_lowest()
 
-    def _take(self, accept: torch.Tensor, points: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
-        self.points = torch.where(accept[..., None], points, self.points)
-        self.energy = torch.where(accept, energy, self.energy)
+    def _move(self, rungs: slice, noise: np.random.Generator, adapt: float) -> torch.Tensor:
+        """Move the points of some rungs by all kinds of moves that suit their dimension."""
+        dimension, t = len(self.field.center), self.t[rungs]
+        moved = torch.zeros(self.energy[rungs].shape, dtype=torch.bool)
+        if dimension <= WALK_DIMENSIONS:
+            moved |= self._take(rungs, *walk(self.field, self.points[rungs], self.energy[rungs], t, noise))
+        if dimension >= LEAP_DIMENSIONS:
+            reach = self.reach[rungs]
+            taken = self._take(rungs, *leap(self.field, self.points[rungs], self.energy[rungs], t, reach, noise))
+            self.reach[rungs] = reach * torch.exp(adapt * (taken.double().mean(1, keepdim=True) - 0.65))
+            moved |= taken
+        return moved
+
+    def _take(self, rungs: slice, accept: torch.Tensor, points: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
+        self.points[rungs] = torch.where(accept[..., None], points, self.points[rungs])
+        self.energy[rungs] = torch.where(accept, energy, self.energy[rungs])
         return accept
 
     def _swap(self, noise: np.random.Generator) -> None:

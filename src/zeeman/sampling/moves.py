@@ -15,6 +15,8 @@ Proposal = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 MAX_LEAPS = 8
 FINEST = 0.2
 """Shortest step of `walk`, in units of the thermal length 1/√t of a parabola."""
+STIFF = 3.2
+"""Range of the logarithm of steps about the thermal length, from `FINEST` on."""
 SHRINKS = (-2.0, 2.0)
 """Range of the logarithm of the scale of steps in log w."""
 
@@ -73,10 +75,11 @@ def walk(
 ) -> Proposal:
     """Propose steps that know no scale, and decide by Metropolis.
 
-    Half of the proposals add a Gaussian to one weight or to all, of a length drawn log-uniformly between a fifth of
-    1/√t and the width of the prior. The other half multiply weights by exp(η), with η of one value for all or one for
-    each and of a scale between 1/7 and 7, and pay the Jacobian exp(Σ η): along a valley such as x² y² = 1/t the
-    weights range over decades. Both are reversible, since no scale depends on the point.
+    Half of the proposals add a Gaussian to one weight or to all, of a length drawn log-uniformly, now between a fifth
+    of 1/√t and the width of the prior and now about 1/√t, across a smooth valley. The other half multiply weights by
+    exp(η), with η of one value for all or one for each and of a scale between 1/7 and 7, and pay the Jacobian
+    exp(Σ η): along a valley such as x² y² = 1/t the weights range over decades. Both are reversible, since no scale
+    depends on the point.
 
     Parameters
     ----------
@@ -96,7 +99,8 @@ def walk(
     uniform = torch.from_numpy(noise.random((5, *shape)))
     normal = torch.from_numpy(noise.standard_normal((*shape, d)))
     shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
-    added = normal * (field.width * torch.exp(uniform[0] * shortest))[..., None]
+    near = torch.clamp(shortest + STIFF * uniform[0], max=0.0)
+    added = normal * (field.width * torch.exp(torch.where(uniform[4] < 0.5, near, uniform[0] * shortest)))[..., None]
     alone = (uniform[1] < 0.5)[..., None]
     chosen = torch.from_numpy(noise.integers(0, d, shape))[..., None]
     added = torch.where(alone & (torch.arange(d) != chosen), 0.0, added)
