@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.moves import Energy, Field, leap, walk
+from zeeman.sampling.moves import MAX_LEAPS, Energy, Field, leap, walk
 from zeeman.sampling.posterior import check_number
 
 WALK_DIMENSIONS = 8
@@ -24,7 +24,7 @@ WALK_DIMENSIONS = 8
 LEAP_DIMENSIONS = 5
 """From so many weights on a gradient pays for itself."""
 COOLING = 60
-"""Moves on each rung at the start, before the next colder one begins from there."""
+"""Moves on each rung at the start, before the next colder one begins from there; leaps count as many."""
 LONG_STEPS = {"num_walkers": 64, "num_draws": 1000, "num_burnin_steps": 1500}
 MAX_RUNGS = 50
 HOTTEST = 0.1
@@ -288,7 +288,7 @@ class _Crowd:
         """Begin each rung where the hotter one stands; from anywhere, a cold one would take ages to find its valley."""
         for rung in range(1, len(self.rungs)):
             self.points[rung], self.energy[rung] = self.points[rung - 1], self.energy[rung - 1]
-            for _ in range(COOLING):
+            for _ in range(COOLING if len(self.field.center) < LEAP_DIMENSIONS else COOLING // MAX_LEAPS):
                 self.step += 1
                 self._move(slice(rung, rung + 1), self._generator(), 0.0)
 
