@@ -24,11 +24,16 @@ from benchmarks.zoo.case import Case
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import examine_potential
-from zeeman.sampling import Ladder, run_ladder
+from zeeman.sampling import Ladder
+from zeeman.sampling.crowd import Crowd
+from zeeman.sampling.ladder import CLIMB, MAX_RUNGS
+from zeeman.sampling.moves import Field
 
 RESULTS = Path(__file__).with_name("results.jsonl")
-MAX_RUNGS, PROBE_WALKERS = 50, 32
+PROBE_WALKERS, PROBE_STEPS = 32, 40
 LEAST_WALKERS, LEAST_DRAWS = 32, 250
+HOT_RUNGS = 10
+"""About so many rungs lie before t K has levelled off."""
 
 
 def main() -> None:
@@ -97,26 +102,24 @@ def measure(case: Case, seed: int, seconds: float) -> dict[str, Any]:
 
 def fitting(case: Case, seed: int, seconds: float) -> Ladder:
     """The default ladder, with fewer walkers and then fewer steps where it would not fit into the time."""
-    whole, step = Ladder.fitting(case.dimension, seed=seed), step_seconds(case)
-    steps = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws
-    walkers = whole.num_walkers
-    while walkers > LEAST_WALKERS and step * walkers / PROBE_WALKERS * steps > seconds:
+    whole, step = Ladder.fitting(case.dimension, seed=seed), step_seconds(case) / PROBE_WALKERS
+    steps, walkers = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws, whole.num_walkers
+    while walkers > LEAST_WALKERS and step * walkers * steps > seconds:
         walkers //= 2
-    share = min(1.0, 0.8 * seconds / (step * walkers / PROBE_WALKERS * steps))
+    step *= min(1.0, (HOT_RUNGS + math.sqrt(CLIMB * 0.8 * seconds / (step * walkers))) / MAX_RUNGS)
+    share = min(1.0, 0.8 * seconds / (step * walkers * steps))
     draws, burnin = (max(LEAST_DRAWS, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
     return Ladder(num_walkers=walkers, num_draws=draws, num_burnin_steps=burnin, seed=seed)
 
 
 def step_seconds(case: Case) -> float:
     """CPU seconds of a step of `PROBE_WALKERS` walkers on the longest ladder."""
-    rungs = tuple(10.0 ** np.linspace(0, 9, MAX_RUNGS))
-    spent = []
-    for draws in (16, 48):  # the difference leaves out what a ladder costs before its first step
-        short = Ladder(PROBE_WALKERS, num_draws=draws, num_burnin_steps=1, num_steps_bw_draws=1, n_beta=rungs)
+    rungs, field = 10.0 ** np.linspace(0, 9, MAX_RUNGS), Field(case.energy, case.center, case.domain, case.localization)
+    with torch.no_grad():
+        crowd = Crowd(field, rungs, PROBE_WALKERS, 0)
         start = time.process_time()
-        run_ladder(case.energy, case.center, short, domain=case.domain, localization=case.localization)
-        spent.append(time.process_time() - start)
-    return max(spent[1] - spent[0], 1e-3) / 32
+        crowd.burn_in(PROBE_STEPS, lambda _: None)
+    return (time.process_time() - start) / PROBE_STEPS
 
 
 if __name__ == "__main__":

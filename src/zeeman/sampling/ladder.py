@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.moves import MAX_LEAPS, Energy, Field, leap, walk
+from zeeman.sampling.crowd import LEAP_DIMENSIONS, Crowd
+from zeeman.sampling.moves import Energy, Field
 from zeeman.sampling.posterior import check_number
 
-WALK_DIMENSIONS = 8
-"""Up to so many weights the moves without a gradient, which know no scale, still find theirs by chance."""
-LEAP_DIMENSIONS = 5
-"""From so many weights on a gradient pays for itself."""
-COOLING = 60
-"""Moves on each rung at the start, before the next colder one begins from there; leaps count as many."""
+Floats = NDArray[np.float64]
+
 LONG_STEPS = {"num_walkers": 64, "num_draws": 1000, "num_burnin_steps": 1500}
+"""With a gradient a step costs more and is worth more."""
 MAX_RUNGS = 50
 HOTTEST = 0.1
 """⟨t K⟩ of free walkers on the first rung, which hence knows nothing of K."""
+WIDEST, SPACING = 1.4, 1.0
+"""Largest distance of two rungs in log t, and its size in units of one over the standard deviation of t K."""
 SPAN = 64.0
 """Length of the longest ladder in log t."""
+CLIMB = 1.5
+"""Square of the length of a ladder, in units of the standard deviation of t K, that a step can serve."""
+PILOT_RUNGS, PILOT_SPAN, PILOT_WALKERS, PILOT_BURNIN, PILOT_DRAWS = 24, 12.0, 16, 300, 64
 PRECISION = 0.03
 """A rung is dropped where rounding the weights to floats changes t K by more than this."""
 NEGATIVE = -1e-9
@@ -38,7 +41,10 @@ NEGATIVE = -1e-9
 FLOOR = 0.5
 """Where the lowest K is more than this share of its mean on the coldest rung of the pilot, the minimum is not 0."""
 FRESH = 0.6
-"""A rung is dropped unless at least this share of its draws has come down from the hot end, where walkers forget."""
+"""A rung is dropped unless at least this share of its draws has come down from the hot end, where walkers forget.
+
+Half of the walkers begin so, cooled; of the other half, which begin at w*, a fifth is asked for.
+"""
 
 
 @dataclass(frozen=True)
@@ -123,15 +129,15 @@ class LadderDraws:
         Observables φ(w) at the draws.
     """
 
-    n_beta: NDArray[np.float64]
-    energy: NDArray[np.float64]
-    swaps: NDArray[np.float64]
-    acceptance: NDArray[np.float64]
+    n_beta: Floats
+    energy: Floats
+    swaps: Floats
+    acceptance: Floats
     imprecise: int
     stale: int
     lowest: float
-    lowest_at: NDArray[np.float64]
-    observed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    lowest_at: Floats
+    observed: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def run_ladder(
@@ -183,10 +189,41 @@ def run_ladder(
     ladder = ladder or Ladder.fitting(len(center))
     held = Field(energy, center.detach().to(torch.float64), domain, localization)
     _check(held)
+    steps = ladder.num_burnin_steps + ladder.num_draws * ladder.num_steps_bw_draws
     with torch.no_grad():
-        crowd = _Crowd(held, ladder, _choose_rungs(held, ladder), observables or {})
-        crowd.burn_in(ladder.num_burnin_steps, on_progress)
-        return crowd.draw(on_progress)
+        crowd = Crowd(held, _choose_rungs(held, ladder, steps), ladder.num_walkers, ladder.seed)
+        crowd.burn_in(ladder.num_burnin_steps, lambda step: on_progress(step, steps))
+        kept, seen = crowd.record(
+            ladder.num_draws,
+            ladder.num_steps_bw_draws,
+            observables or {},
+            lambda step: on_progress(ladder.num_burnin_steps + step, steps),
+        )
+        check_lowest(crowd.lowest, crowd.lowest_at.numpy())
+        return _trusted(crowd, kept, seen)
+
+
+def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats]) -> LadderDraws:
+    """Drop the cold rungs that rounding blurs, or that too few walkers reached from the hot end."""
+    precise = _leading(crowd.rounding() < PRECISION)
+    good = min(precise, _leading(crowd.freshness >= FRESH))
+    return LadderDraws(
+        crowd.rungs[:good],
+        kept[:good],
+        crowd.swaps[: max(good - 1, 0)].numpy(),
+        crowd.acceptance[:good].numpy(),
+        len(crowd.rungs) - precise,
+        precise - good,
+        crowd.lowest,
+        crowd.lowest_at.numpy(),
+        {name: values[:good] for name, values in seen.items()},
+    )
+
+
+def _leading(good: torch.Tensor) -> int:
+    """Count the rungs from the hot end up to the first that is not good."""
+    bad = torch.nonzero(~good)
+    return int(bad[0]) if len(bad) else len(good)
 
 
 def _check(field: Field) -> None:
@@ -199,12 +236,36 @@ def _check(field: Field) -> None:
         raise ZeemanError("no weights move, so there is no volume to measure; choose a component that has some.")
 
 
-def _choose_rungs(field: Field, ladder: Ladder) -> NDArray[np.float64]:
-    """Space rungs by 1/√λ in log t, where neighbours of a Gamma(λ) law swap about every other time."""
+def _choose_rungs(field: Field, ladder: Ladder, steps: int) -> Floats:
+    """Space rungs by the spread of t K, so that neighbours swap about every other time.
+
+    Walkers diffuse along the ladder, so that the time for a way down grows with the square of its length
+    Λ = ∫ sd(t K) dlog t; it is made as long as they can go a few times in the steps that they have.
+    """
     if ladder.n_beta:
         return np.asarray(ladder.n_beta)
-    free = field.start(256, np.random.default_rng([ladder.seed, 1]))
-    values = field.value(free)
+    first = HOTTEST / _free_level(field, ladder.seed)
+    pilot = first * np.exp(np.linspace(0, PILOT_SPAN, PILOT_RUNGS))
+    crowd = Crowd(field, pilot, PILOT_WALKERS, ladder.seed)
+    crowd.burn_in(PILOT_BURNIN, lambda _: None)
+    found, _ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
+    check_lowest(crowd.lowest, crowd.lowest_at.numpy())
+    _check_zero(crowd.lowest, float(found[-1].mean()))
+    spread = np.maximum.accumulate(pilot * found.std(axis=(1, 2)))
+    place, length = [math.log(first)], 0.0
+    while len(place) < MAX_RUNGS and place[-1] < place[0] + SPAN and length < math.sqrt(CLIMB * steps):
+        here, step = float(np.interp(place[-1], np.log(pilot), spread)), WIDEST
+        for _ in range(2):  # the spread at the far end, which is wider, decides
+            step = min(WIDEST, SPACING / here)
+            here = float(np.interp(place[-1] + step, np.log(pilot), spread))
+        place.append(place[-1] + step)
+        length += step * here
+    return np.exp(np.asarray(place, np.float64))
+
+
+def _free_level(field: Field, seed: int) -> float:
+    """⟨K⟩ under the prior alone."""
+    values = field.value(field.start(256, np.random.default_rng([seed, 1])))
     scale = float(values.mean())
     if not bool(torch.isfinite(values).all()):
         raise ZeemanError("the potential is not finite on the whole domain; choose a smaller domain.")
@@ -213,21 +274,10 @@ def _choose_rungs(field: Field, ladder: Ladder) -> NDArray[np.float64]:
             f"the potential is nowhere above 0 where walkers start (mean {scale:.3g}), and must be at least 0; "
             "check its sign, or square it."
         )
-    first = HOTTEST / scale
-    pilot = replace(ladder, num_walkers=16, num_burnin_steps=300, num_draws=64, num_steps_bw_draws=2)
-    crowd = _Crowd(field, pilot, first * np.exp(np.linspace(0, 12, 24)), {})
-    crowd.burn_in(pilot.num_burnin_steps, lambda *_: None)
-    found = crowd.draw(lambda *_: None)
-    check_lowest(found.lowest, found.lowest_at)
-    _check_zero(found)
-    exponent = float((found.n_beta[:, None, None] * found.energy).mean((1, 2)).max())
-    spacing = min(1.4, 1 / math.sqrt(max(exponent, 1e-3)))
-    count = min(MAX_RUNGS, math.ceil(SPAN / spacing) + 1)
-    rungs: NDArray[np.float64] = first * np.exp(spacing * np.arange(count))
-    return rungs
+    return scale
 
 
-def check_lowest(lowest: float, where: NDArray[np.float64]) -> None:
+def check_lowest(lowest: float, where: Floats) -> None:
     """Refuse a potential that is negative somewhere.
 
     Raises
@@ -242,156 +292,10 @@ def check_lowest(lowest: float, where: NDArray[np.float64]) -> None:
         )
 
 
-def _check_zero(pilot: LadderDraws) -> None:
+def _check_zero(lowest: float, coldest: float) -> None:
     """Refuse a potential whose minimum is above 0: the colder, the closer K is to it."""
-    coldest = float(pilot.energy[-1].mean()) if len(pilot.energy) else math.inf
-    if pilot.lowest > FLOOR * coldest:
+    if lowest > FLOOR * coldest:
         raise ZeemanError(
-            f"a potential must be 0 at its minimum, and the lowest value of this one is about {pilot.lowest:.6g}; "
+            f"a potential must be 0 at its minimum, and the lowest value of this one is about {lowest:.6g}; "
             "subtract it, or choose a domain that holds a zero."
         )
-
-
-class _Crowd:
-    """All walkers on all rungs."""
-
-    def __init__(
-        self, field: Field, ladder: Ladder, rungs: NDArray[np.float64], observables: Mapping[str, Energy]
-    ) -> None:
-        self.observables = observables
-        self.field, self.ladder, self.step = field, ladder, 0
-        self.rungs = rungs
-        self.t = torch.from_numpy(rungs)[:, None]
-        shape = (len(rungs), ladder.num_walkers)
-        start = field.start(math.prod(shape), self._generator()).view(*shape, -1)
-        self.points = start
-        self.energy = field.value(start)
-        self.reach = 0.3 * torch.clamp(self.t, min=1.0).rsqrt().expand(shape[0], 1).clone() * field.width
-        self.reach /= len(field.center) ** 0.25
-        self.accepted = torch.zeros(shape[0], dtype=torch.float64)
-        self.swapped = torch.zeros(shape[0] - 1, dtype=torch.float64)
-        self.fresh = torch.zeros(shape, dtype=torch.bool)
-        self.freshness = torch.zeros(shape[0], dtype=torch.float64)
-        self.lowest, self.lowest_at = math.inf, field.center.clone()
-        self._cool()
-        # Half from above and half from below: when they agree, neither remembers where it began.
-        self.points[:, ladder.num_walkers // 2 :] = field.center
-        self.energy = field.value(self.points)
-        self._note_lowest()
-
-    def _generator(self) -> np.random.Generator:
-        """Numbers of a step: a function of the seed and the step alone."""
-        key = np.array([self.ladder.seed, 0x1ADDE5], np.uint64)
-        return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, self.step, 0], np.uint64)))
-
-    def _cool(self) -> None:
-        """Begin each rung where the hotter one stands; from anywhere, a cold one would take ages to find its valley."""
-        for rung in range(1, len(self.rungs)):
-            self.points[rung], self.energy[rung] = self.points[rung - 1], self.energy[rung - 1]
-            for _ in range(COOLING if len(self.field.center) < LEAP_DIMENSIONS else COOLING // MAX_LEAPS):
-                self.step += 1
-                self._move(slice(rung, rung + 1), self._generator(), 0.0)
-
-    def advance(self, adapt: float) -> None:
-        """Move every point, then swap neighbours."""
-        self.step += 1
-        noise = self._generator()
-        moved = self._move(slice(None), noise, adapt)
-        self.accepted += moved.double().mean(1)
-        self._swap(noise)
-        self._note_lowest()
-
-    def _move(self, rungs: slice, noise: np.random.Generator, adapt: float) -> torch.Tensor:
-        """Move the points of some rungs by all kinds of moves that suit their dimension."""
-        dimension, t = len(self.field.center), self.t[rungs]
-        moved = torch.zeros(self.energy[rungs].shape, dtype=torch.bool)
-        if dimension <= WALK_DIMENSIONS:
-            moved |= self._take(rungs, *walk(self.field, self.points[rungs], self.energy[rungs], t, noise))
-        if dimension >= LEAP_DIMENSIONS:
-            reach = self.reach[rungs]
-            taken = self._take(rungs, *leap(self.field, self.points[rungs], self.energy[rungs], t, reach, noise))
-            self.reach[rungs] = reach * torch.exp(adapt * (taken.double().mean(1, keepdim=True) - 0.65))
-            moved |= taken
-        return moved
-
-    def _take(self, rungs: slice, accept: torch.Tensor, points: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
-        self.points[rungs] = torch.where(accept[..., None], points, self.points[rungs])
-        self.energy[rungs] = torch.where(accept, energy, self.energy[rungs])
-        return accept
-
-    def _swap(self, noise: np.random.Generator) -> None:
-        low = torch.arange(self.step % 2, len(self.rungs) - 1, 2)
-        gain = (self.t[low + 1] - self.t[low]) * (self.energy[low + 1] - self.energy[low])
-        swap = torch.from_numpy(noise.random(tuple(gain.shape))).log() < gain
-        self.swapped[low] += 2 * swap.double().mean(1)
-        self.fresh[0] = True
-        for name in ("points", "energy", "fresh"):
-            values = getattr(self, name)
-            chosen = swap[..., None] if values.dim() == 3 else swap
-            below, above = values[low], values[low + 1]
-            values[low], values[low + 1] = torch.where(chosen, above, below), torch.where(chosen, below, above)
-        self.freshness += self.fresh.double().mean(1)
-
-    def _note_lowest(self) -> None:
-        value = float(self.energy.min())
-        if value < self.lowest:
-            where = int(self.energy.argmin())
-            self.lowest, self.lowest_at = value, self.points.view(-1, self.points.shape[-1])[where].clone()
-
-    def burn_in(self, steps: int, on_progress: Callable[[int, int], None]) -> None:
-        """Settle, and find the step sizes, which are frozen afterwards."""
-        for k in range(steps):
-            self.advance(0.5 / math.sqrt(1 + k / 50))
-            if k % 50 == 0:
-                on_progress(k, self.num_steps)
-        self.accepted.zero_()
-        self.swapped.zero_()
-        self.freshness.zero_()
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.ladder.num_burnin_steps + self.ladder.num_draws * self.ladder.num_steps_bw_draws
-
-    def draw(self, on_progress: Callable[[int, int], None]) -> LadderDraws:
-        """Walk on and keep the energies."""
-        steps = self.ladder.num_draws * self.ladder.num_steps_bw_draws
-        kept = np.empty((*self.energy.shape, self.ladder.num_draws))
-        seen = {name: np.empty_like(kept) for name in self.observables}
-        for k in range(self.ladder.num_draws):
-            for _ in range(self.ladder.num_steps_bw_draws):
-                self.advance(0.0)
-            kept[..., k] = self.energy.numpy()
-            for name, observable in self.observables.items():
-                flat = observable(self.points.reshape(-1, self.points.shape[-1]))
-                seen[name][..., k] = flat.reshape(self.energy.shape).numpy()
-            if k % 50 == 0:
-                on_progress(self.step, self.num_steps)
-        precise = self._within_precision()
-        check_lowest(self.lowest, self.lowest_at.numpy())
-        good = min(precise, _leading(self.freshness / steps >= FRESH))
-        return LadderDraws(
-            self.rungs[:good],
-            kept[:good],
-            (self.swapped[: good - 1] / steps).numpy(),
-            (self.accepted[:good] / steps).numpy(),
-            len(self.rungs) - precise,
-            precise - good,
-            self.lowest,
-            self.lowest_at.numpy(),
-            {name: values[:good] for name, values in seen.items()},
-        )
-
-    def _within_precision(self) -> int:
-        """Count the rungs, from the hot end, on which rounding does not matter."""
-        tilt = self._generator().uniform(-1, 1, tuple(self.points.shape))
-        # By up to two units in the last place: walkers gather where rounding itself makes a dent, and sit still in it.
-        rounded = self.points * (1 + 2.0**-51 * torch.from_numpy(tilt))
-        change = (self.t * (self.field.value(rounded) - self.energy)).square().mean(1).sqrt()
-        return _leading(change < PRECISION)
-
-
-def _leading(good: torch.Tensor) -> int:
-    """Count the rungs from the hot end up to the first that is not good."""
-    bad = torch.nonzero(~good)
-    return int(bad[0]) if len(bad) else len(good)

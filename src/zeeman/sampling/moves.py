@@ -13,6 +13,8 @@ Energy = Callable[[torch.Tensor], torch.Tensor]
 Proposal = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 MAX_LEAPS = 8
+STEP_SPREAD = 0.5
+"""Standard deviation of the logarithm of steps about the local scale."""
 FINEST = 0.2
 """Shortest step of `walk`, in units of the thermal length 1/√t of a parabola."""
 STIFF = 3.2
@@ -70,16 +72,25 @@ class Field:
         return ((points - self.center).abs() <= self.domain).all(-1)
 
 
+def redraw(field: Field, energy: torch.Tensor, t: torch.Tensor, noise: np.random.Generator) -> Proposal:
+    """Propose a point of the prior; where t K is small most are accepted, and nothing of the past is left."""
+    shape = tuple(energy.shape)
+    proposed = field.start(math.prod(shape), noise).view(*shape, -1)
+    value = field.value(proposed)
+    decide = torch.from_numpy(noise.random(shape)).log()
+    return field.inside(proposed) & (decide < t * (energy - value)), proposed, value
+
+
 def walk(
     field: Field, points: torch.Tensor, energy: torch.Tensor, t: torch.Tensor, noise: np.random.Generator
 ) -> Proposal:
     """Propose steps that know no scale, and decide by Metropolis.
 
-    Half of the proposals add a Gaussian to one weight or to all, of a length drawn log-uniformly, now between a fifth
-    of 1/√t and the width of the prior and now about 1/√t, across a smooth valley. The other half multiply weights by
-    exp(η), with η of one value for all or one for each and of a scale between 1/7 and 7, and pay the Jacobian
-    exp(Σ η): along a valley such as x² y² = 1/t the weights range over decades. Both are reversible, since no scale
-    depends on the point.
+    The kind is drawn for all walkers at once. Two kinds add a Gaussian to one weight or to all, of a length drawn
+    log-uniformly, now between a fifth of 1/√t and the width of the prior and now about 1/√t, across a smooth valley.
+    Two multiply weights by exp(η) with η of a scale between 1/7 and 7: one η for each weight; or one for all, for a
+    random half of them, or +η and −η for a pair, which keeps its product. They pay the Jacobian exp(Σ η). Along a
+    valley such as x² y² = 1/t the weights range over decades. All are reversible, since no scale depends on the point.
 
     Parameters
     ----------
@@ -95,24 +106,97 @@ def walk(
     accept, points, energy : Tensor
         Which proposals are accepted, and the proposals.
     """
-    shape, d = tuple(energy.shape), points.shape[-1]
-    uniform = torch.from_numpy(noise.random((5, *shape)))
-    normal = torch.from_numpy(noise.standard_normal((*shape, d)))
+    kind = int(noise.integers(0, 4))
+    if kind < 2:
+        change, jacobian = _add(field, points, t, noise, kind == 0), torch.zeros_like(energy)
+    else:
+        change, jacobian = _multiply(field, points, noise, kind == 2)
+    proposed = points + change
+    value = field.value(proposed)
+    gain = t * (energy - value) + field.pull(points) - field.pull(proposed) + jacobian
+    decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
+    return field.inside(proposed) & (decide < gain), proposed, value
+
+
+def _add(field: Field, points: torch.Tensor, t: torch.Tensor, noise: np.random.Generator, alone: bool) -> torch.Tensor:
+    """Gaussian steps of one weight or of all; half of the lengths range over all scales, half about 1/√t."""
+    shape, d = tuple(points.shape[:-1]), points.shape[-1]
+    uniform = torch.from_numpy(noise.random((2, *shape)))
     shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
     near = torch.clamp(shortest + STIFF * uniform[0], max=0.0)
-    added = normal * (field.width * torch.exp(torch.where(uniform[4] < 0.5, near, uniform[0] * shortest)))[..., None]
-    alone = (uniform[1] < 0.5)[..., None]
-    chosen = torch.from_numpy(noise.integers(0, d, shape))[..., None]
-    added = torch.where(alone & (torch.arange(d) != chosen), 0.0, added)
-    eta = normal * torch.exp(SHRINKS[0] + (SHRINKS[1] - SHRINKS[0]) * uniform[0])[..., None]
-    eta = torch.where((uniform[1] < 0.3)[..., None], eta[..., :1], eta)
-    multiply = uniform[2] < 0.5
-    gap = points - field.center
-    proposed = field.center + torch.where(multiply[..., None], gap * torch.exp(eta), gap + added)
-    value = field.value(proposed)
+    length = field.width * torch.exp(torch.where(uniform[1] < 0.5, near, uniform[0] * shortest))[..., None]
+    if not alone:
+        return length * torch.from_numpy(noise.standard_normal((*shape, d)))
+    chosen = torch.from_numpy(noise.integers(0, d, (*shape, 1)))
+    step = length * torch.from_numpy(noise.standard_normal((*shape, 1)))
+    return torch.zeros_like(points).scatter_(-1, chosen, step)
+
+
+def _multiply(
+    field: Field, points: torch.Tensor, noise: np.random.Generator, together: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factors exp(η), one for all weights or for a random half of them or one for each, with the log Jacobian Σ η."""
+    shape, d = tuple(points.shape[:-1]), points.shape[-1]
+    scale = torch.exp(SHRINKS[0] + (SHRINKS[1] - SHRINKS[0]) * torch.from_numpy(noise.random(shape)))[..., None]
+    if together:
+        eta = scale * torch.from_numpy(noise.standard_normal((*shape, 1))) * _signs(shape, d, noise)
+    else:
+        eta = scale * torch.from_numpy(noise.standard_normal((*shape, d)))
+    return (points - field.center) * torch.expm1(eta), eta.sum(-1)
+
+
+def _signs(shape: tuple[int, ...], d: int, noise: np.random.Generator) -> torch.Tensor:
+    """Weights that share a factor: all, or a random half; or one that takes the factor and one its inverse."""
+    way = noise.integers(0, 3)
+    if way == 0 or (way == 2 and d < 2):
+        return torch.ones((*shape, d), dtype=torch.float64)
+    if way == 1:
+        return torch.from_numpy(noise.integers(0, 2, (*shape, d)).astype(np.float64))
+    one = torch.from_numpy(noise.integers(0, d, (*shape, 1)))
+    other = (one + torch.from_numpy(noise.integers(1, d, (*shape, 1)))) % d
+    return torch.zeros((*shape, d), dtype=torch.float64).scatter_(-1, one, 1.0).scatter_(-1, other, -1.0)
+
+
+def glide(
+    field: Field, points: torch.Tensor, energy: torch.Tensor, t: torch.Tensor, noise: np.random.Generator
+) -> Proposal:
+    """Propose a Gaussian step that is long along the level of K and short, 1/√(t c), across it.
+
+    With ĝ = ∇K/‖∇K‖ and c = ‖∇K‖²/2K, the curvature across a valley, the step has covariance
+    s²(1 − ĝĝᵀ) + min(s², 1/t c) ĝĝᵀ and s of any scale. ĝ and c differ at the other end, so that the densities of the
+    way there and of the way back enter the decision.
+    """
+    draw = torch.from_numpy(noise.random(tuple(energy.shape)))
+    shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
+    length = field.width * torch.exp(draw * shortest)
+    step = torch.from_numpy(noise.standard_normal(tuple(points.shape)))
+    _, gradient = field.slope(points)
+    across, short = _across(field, energy, gradient, t, length)
+    inner = (across * step).sum(-1)
+    step = length[..., None] * step + ((short - length) * inner)[..., None] * across
+    proposed = points + step
+    value, slope = field.slope(proposed)
+    back, back_short = _across(field, value, slope, t, length)
     gain = t * (energy - value) + field.pull(points) - field.pull(proposed)
-    gain = gain + torch.where(multiply, eta.sum(-1), 0.0)
-    return field.inside(proposed) & (uniform[3].log() < gain), proposed, value
+    gain = gain + _log_density(step, back, back_short, length) - _log_density(step, across, short, length)
+    decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
+    return field.inside(proposed) & (decide < gain), proposed, value
+
+
+def _across(
+    field: Field, energy: torch.Tensor, gradient: torch.Tensor, t: torch.Tensor, length: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """ĝ, and the size of the step along it; no direction where the gradient vanishes."""
+    norm = gradient.norm(dim=-1)
+    flat = ~(norm > 0)
+    short = torch.minimum(length, torch.exp(-0.5 * _log_stiffness(field, energy, gradient, t)))
+    unit = gradient / torch.where(flat, 1.0, norm)[..., None]
+    return torch.where(flat[..., None], 0.0, unit), torch.where(flat, length, short)
+
+
+def _log_density(step: torch.Tensor, across: torch.Tensor, short: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    inner = (step * across).sum(-1).square()
+    return -0.5 * ((step.square().sum(-1) - inner) / length.square() + inner / short.square()) - torch.log(short)
 
 
 def leap(
@@ -121,47 +205,76 @@ def leap(
     energy: torch.Tensor,
     t: torch.Tensor,
     reach: torch.Tensor,
+    local: bool,
     noise: np.random.Generator,
 ) -> Proposal:
     """Propose by a few leapfrog steps of Hamiltonian dynamics under U = t K + (γ/2)‖w − w*‖², and decide by Metropolis.
 
-    Duane et al. 1987. The number of leaps is drawn anew each time, and the step of each walker is ``reach`` shortened
-    by up to e^1.4, since the curvature varies from place to place. Walls of the box reflect.
+    Duane et al. 1987. The number of leaps is drawn anew each time. The step of each walker is ``reach`` shortened by up
+    to e^1.4; or, where ``local``, ``reach`` in units of 1/√c with c = t‖∇K‖²/2K the curvature across the valley where
+    the walker stands, times a log-normal factor, since the curvature varies by decades from place to place. The law of
+    that step differs at the other end, which enters the decision. Walls of the box reflect.
 
     Parameters
     ----------
     field, points, energy, t, noise
         As for `walk`.
     reach : Tensor, shape (rungs, 1)
-        Longest step of each rung.
+        Longest or middle step of each rung.
+    local : bool
 
     Returns
     -------
     accept, points, energy : Tensor
     """
-    size = (reach * torch.from_numpy(np.exp(-1.4 * noise.random(tuple(energy.shape)))))[..., None]
+    draw = torch.from_numpy(noise.random(tuple(energy.shape)))
     momentum = torch.from_numpy(noise.standard_normal(tuple(points.shape)))
     before = t * energy + field.pull(points) + 0.5 * momentum.square().sum(-1)
     _, gradient = field.slope(points)
-    place, value = points, energy
-    for _ in range(int(noise.integers(1, MAX_LEAPS + 1))):
-        momentum = momentum - 0.5 * size * _force(field, place, gradient, t)
-        place, momentum = _reflect(field, place + size * momentum, momentum)
+    here = -0.5 * _log_stiffness(field, energy, gradient, t) if local else torch.zeros_like(energy)
+    spread = torch.erfinv(2 * draw.clamp(1e-9, 1 - 1e-9) - 1) * math.sqrt(2) * STEP_SPREAD if local else -1.4 * draw
+    size = (reach * torch.exp(here + spread))[..., None]
+    kick, place, value = size * t[..., None], points, energy
+    leaps = int(noise.integers(1, MAX_LEAPS + 1))
+    _kick(field, momentum, place, gradient, 0.5 * kick, 0.5 * size)
+    for k in range(leaps):
+        place = _drift(field, place, momentum, size)
         value, gradient = field.slope(place)
-        momentum = momentum - 0.5 * size * _force(field, place, gradient, t)
+        share = 1.0 if k < leaps - 1 else 0.5
+        _kick(field, momentum, place, gradient, share * kick, share * size)
     after = t * value + field.pull(place) + 0.5 * momentum.square().sum(-1)
     decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
-    return field.inside(place) & (decide < before - after), place, value
+    gain = before - after
+    if local:
+        back = spread + here + 0.5 * _log_stiffness(field, value, gradient, t)
+        gain = gain + (spread.square() - back.square()) / (2 * STEP_SPREAD**2)
+    return field.inside(place) & (decide < gain), place, value
 
 
-def _force(field: Field, points: torch.Tensor, gradient: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    return t[..., None] * gradient + field.localization * (points - field.center)
+def _log_stiffness(field: Field, energy: torch.Tensor, gradient: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Log of t‖∇K‖²/2K + γ + 1/width²: for a parabola along one direction, the curvature of U."""
+    stiff = t * gradient.square().sum(-1) / (2 * energy).clamp(min=1e-300)
+    return torch.log(stiff + field.localization + field.width**-2)
 
 
-def _reflect(field: Field, points: torch.Tensor, momentum: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _kick(
+    field: Field, momentum: torch.Tensor, place: torch.Tensor, gradient: torch.Tensor, kick: torch.Tensor,
+    size: torch.Tensor,
+) -> None:  # fmt: skip
+    """Subtract size·∇U from the momentum, in place."""
+    momentum.addcmul_(gradient, kick, value=-1)
+    if field.localization:
+        momentum.addcmul_(place - field.center, size, value=-field.localization)
+
+
+def _drift(field: Field, place: torch.Tensor, momentum: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+    """Move by size·momentum; the walls of the box reflect both."""
+    moved = torch.addcmul(place, size, momentum)
     if field.domain is None:
-        return points, momentum
-    gap = points - field.center
+        return moved
+    gap = moved - field.center
     over = gap.abs() > field.domain
-    mirrored = torch.where(over, 2 * field.domain * gap.sign() - gap, gap)
-    return field.center + mirrored, torch.where(over, -momentum, momentum)
+    if not bool(over.any()):
+        return moved
+    momentum.mul_(torch.where(over, -1.0, 1.0))
+    return field.center + torch.where(over, 2 * field.domain * gap.sign() - gap, gap)
