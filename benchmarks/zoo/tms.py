@@ -18,6 +18,7 @@ import torch
 from .case import Case
 
 DEAD_BIAS = -0.5
+PAGE = 15_000  # numbers in a temporary: memory of 128 KiB and more is mapped anew, which costs more than the arithmetic
 
 
 def tms_loss(points: torch.Tensor, columns: int) -> torch.Tensor:
@@ -43,10 +44,11 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: torch.Tensor, columns: int) -> torch.Tensor:
-        loss, gradient = _loss(points, columns, ctx.needs_input_grad[0])
-        ctx.save_for_backward(points, gradient)
-        ctx.columns = columns
-        return loss
+        ctx.columns, sloped = columns, ctx.needs_input_grad[0]
+        parts = points.reshape(-1, 3 * columns).split(PAGE // columns**2)
+        losses, gradients = zip(*(_loss(part, columns, sloped) for part in parts), strict=True)
+        ctx.save_for_backward(points, torch.cat(gradients).reshape(points.shape) if sloped else None)
+        return torch.cat(losses).reshape(points.shape[:-1])
 
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
