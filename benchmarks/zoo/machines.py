@@ -267,6 +267,7 @@ class Automaton:
         self.right = [code[a, q] for a in range(self.letters) for q in range(self.states)]
         self.laws = Laws([(after, self.states) for after in self.right])
         self.dimension = self.copies * len(self.right) * (self.states - 1)
+        self.others = 1 - torch.eye(self.states, dtype=torch.float64)
         shortest, longest = entry["lengths"]
         places: dict[Place, int] = {((), 0, 0): 0}  # word, state and right state; every code starts in its first one
         self.reads: list[Stage] = []
@@ -284,20 +285,21 @@ class Automaton:
             yield outcome, ((*word, letter), after, self.right[letter * self.states + answer])
 
     def _fail(self, word: tuple[int, ...], state: int, answer: int) -> Iterator[tuple[int, Place]]:
-        return (
-            (outcome, (read,)) for outcome, (read, after, right) in self._read(word, state, answer) if after != right
-        )
+        for letter in range(self.letters):
+            row = letter * self.states
+            yield (row + state) * self.states + self.right[row + answer], ((*word, letter),)
 
     def wrong(self, errors: torch.Tensor) -> torch.Tensor:
         voted = errors
         if self.copies > 1:
             voted = _outvoted(errors.T.contiguous().unflatten(0, (len(self.right), self.copies))).T
         laws = self.laws(voted)
+        others = (self.others @ laws.unflatten(0, (-1, self.states))).flatten(0, 1)  # that it is not this outcome
         masses = [errors.new_ones(1, len(errors))]
         for read in self.reads:
             masses.append(read(masses[-1], laws))
         ends = zip(self.fails, masses[-len(self.fails) :], strict=True)
-        return torch.cat([fail(mass, laws) for fail, mass in ends]).T
+        return torch.cat([fail(mass, others) for fail, mass in ends]).T
 
 
 def _outvoted(errors: torch.Tensor) -> torch.Tensor:
