@@ -18,7 +18,7 @@ import torch
 from .case import Case
 
 DEAD_BIAS = -0.5
-PAGE = 15_000  # numbers in a temporary: memory of 128 KiB and more is mapped anew, which costs more than the arithmetic
+PAGE = 15_000  # numbers in a temporary: stays in the cache, and below the 128 KiB from which memory may be mapped anew
 
 
 def tms_loss(points: torch.Tensor, columns: int) -> torch.Tensor:
