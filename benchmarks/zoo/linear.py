@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -67,14 +68,13 @@ class ProductLoss:
     target: torch.Tensor
 
     def product(self, points: torch.Tensor) -> torch.Tensor:
-        """W_L … W_1 of each point."""
+        """W_L … W_1 of each point, from the narrower end on."""
         shapes = list(itertools.pairwise(self.widths))
         parts = points.split([a * b for a, b in shapes], dim=-1)
         layers = [part.unflatten(-1, (b, a)) for part, (a, b) in zip(parts, shapes, strict=True)]
-        whole = layers[0]
-        for layer in layers[1:]:
-            whole = layer @ whole
-        return whole
+        if self.widths[-1] < self.widths[0]:
+            return functools.reduce(torch.matmul, reversed(layers))
+        return functools.reduce(lambda whole, layer: layer @ whole, layers)
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
         return (self.product(points) - self.target).square().sum((-1, -2))

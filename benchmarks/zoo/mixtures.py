@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,18 +31,25 @@ class Divergence:
     error: Callable[[torch.Tensor], torch.Tensor]
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
-        return (self.law * _gap(self.error(points))).sum(-1)
+        gap: torch.Tensor = _Gap.apply(self.error(points))
+        return gap @ self.law
 
 
-def _gap(delta: torch.Tensor) -> torch.Tensor:
-    """δ − log(1 + δ) without cancellation near 0."""
-    small = delta.abs() < 1e-2
-    near = torch.where(small, delta, 0.0)
-    series = torch.zeros_like(near)
-    for power in range(9, 1, -1):
-        series = near * series + (-1) ** power / power
-    far = torch.where(small, 1.0, delta)
-    return torch.where(small, near.square() * series, far - torch.log1p(far))
+class _Gap(torch.autograd.Function):
+    """δ − log(1 + δ) without cancellation near 0, and its derivative δ/(1 + δ)."""
+
+    @staticmethod
+    def forward(ctx: Any, delta: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(delta)
+        series = torch.full_like(delta, -1 / 9)
+        for power in range(8, 1, -1):
+            series.mul_(delta).add_((-1) ** power / power)
+        return torch.where(delta.abs() < 1e-2, delta.square() * series, delta - torch.log1p(delta))
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> torch.Tensor:
+        (delta,) = ctx.saved_tensors
+        return slope * (delta / (1 + delta))
 
 
 def _binomial(means: torch.Tensor) -> torch.Tensor:

@@ -11,12 +11,14 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import torch
 
 from .case import Case
 
 DEAD_BIAS = -0.5
+PAGE = 15_000  # numbers in a temporary: stays in the cache, and below the 128 KiB from which memory may be mapped anew
 
 
 def tms_loss(points: torch.Tensor, columns: int) -> torch.Tensor:
@@ -33,33 +35,50 @@ def tms_loss(points: torch.Tensor, columns: int) -> torch.Tensor:
     -------
     Tensor, shape (…)
     """
-    matrix, bias = points[..., : 2 * columns].unflatten(-1, (2, columns)), points[..., 2 * columns :]
-    start = bias[..., :, None].expand(*bias.shape, columns)  # output j, input i: a line from b_j at μ = 0
-    end = matrix.mT @ matrix + start  # to W_j·W_i + b_j at μ = 1
-    own = torch.diagonal(_first_moment(start, end), dim1=-2, dim2=-1)
-    return _square(start, end).sum((-1, -2)) / columns - 2 * own.sum(-1) / columns + 1 / 3
+    loss: torch.Tensor = _Loss.apply(points, columns)
+    return loss
 
 
-def _shares(start: torch.Tensor, end: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positive parts p and q of the ends, and the share of [0, 1] in which the line is positive."""
+class _Loss(torch.autograd.Function):
+    """The loss whose gradient is taken along with it; a second derivative is that of the gradient's formula."""
+
+    @staticmethod
+    def forward(ctx: Any, points: torch.Tensor, columns: int) -> torch.Tensor:
+        ctx.columns, sloped = columns, ctx.needs_input_grad[0]
+        parts = points.reshape(-1, 3 * columns).split(PAGE // columns**2)
+        losses, gradients = zip(*(_loss(part, columns, sloped) for part in parts), strict=True)
+        ctx.save_for_backward(points, torch.cat(gradients).reshape(points.shape) if sloped else None)
+        return torch.cat(losses).reshape(points.shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
+        points, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            _, gradient = _loss(points, ctx.columns, True)
+        return slope[..., None] * gradient, None
+
+
+def _loss(points: torch.Tensor, columns: int, sloped: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The loss and, if wanted, its gradient, from moments of each ReLU's line from p or 0 to q or 0."""
+    first, second, bias = points.movedim(-1, 0).contiguous().unflatten(0, (3, columns))  # (c, …): long rows
+    start = bias[:, None]  # output j, input i: a line from b_j at μ = 0
+    end = torch.addcmul(torch.addcmul(start, first[:, None], first), second[:, None], second)  # to W_j·W_i + b_j at 1
     p, q = start.clamp(min=0), end.clamp(min=0)
-    crosses = (start > 0) != (end > 0)
-    span = torch.where(crosses, (end - start).abs(), 1.0)
-    share = torch.where(crosses, torch.maximum(p, q) / span, 1.0)
-    return p, q, share
-
-
-def _square(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """∫₀¹ relu(start + (end − start)μ)² dμ."""
-    p, q, share = _shares(start, end)
-    return share * (p * p + p * q + q * q) / 3
-
-
-def _first_moment(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """∫₀¹ μ relu(start + (end − start)μ) dμ."""
-    p, q, share = _shares(start, end)
-    rising = q * ((1 - share) * share / 2 + share.square() / 3)
-    return torch.where(p > 0, p * share.square() / 6 + q / 3, rising)
+    crosses, gap, both = (start > 0) != (end > 0), q - p, p + q
+    share = torch.where(crosses, gap, 1.0) / torch.where(crosses, end - start, 1.0)  # of [0, 1] in which it is positive
+    mean = share * both  # 2 ∫ relu(line)
+    square = torch.addcmul(mean * both, share * p, q, value=-1)  # 3 ∫ relu(line)²
+    moment = share * torch.addcmul(3 * q, share, gap, value=-1)  # 6 ∫ μ relu(line)
+    own = torch.diagonal(moment, dim1=0, dim2=1).sum(-1)
+    loss = (square.sum((0, 1)) - own) / (3 * columns) + 1 / 3
+    if not sloped:
+        return loss, None
+    rises = torch.where(torch.diagonal(q) > 0, torch.diagonal(share), 0.0).movedim(-1, 0)  # own lines never fall
+    pull = (moment + moment.transpose(0, 1)) / 3
+    own = 4 * rises * (1 - rises + rises.square() / 3)  # 4 ∫ μ² where the own line is positive
+    slopes = [(pull * rows).sum(1) - own * rows for rows in (first, second)]
+    slopes.append(mean.sum(1) - rises * (2 - rises))
+    return loss, torch.cat(slopes).movedim(0, -1) / columns
 
 
 def polygon_shape(corners: int) -> tuple[float, float]:

@@ -116,6 +116,13 @@ def test_tms_loss_agrees_with_quadrature():
     torch.testing.assert_close(tms.tms_loss(points, columns), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_tms_loss_has_the_derivatives_of_its_differences():
+    generator = torch.Generator().manual_seed(2)
+    points = torch.randn(4, 12, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: tms.tms_loss(w, 4), points)
+    assert torch.autograd.gradgradcheck(lambda w: tms.tms_loss(w, 4), points)
+
+
 @pytest.mark.parametrize("entry", [e for e in json.loads(machines.TRUTH.read_text()) if "syndromes" in e],
                          ids=lambda e: e["id"])  # fmt: skip
 def test_machines_err_as_their_syndromes_say(entry):
