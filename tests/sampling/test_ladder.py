@@ -128,3 +128,10 @@ def test_what_has_no_density_of_states_is_refused_in_a_sentence(
 def test_a_ladder_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ZeemanError, match=next(iter(wrong))):
         Ladder(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_potential_that_rounding_makes_negative_sends_no_walker_away() -> None:
+    """Where K is smaller than its rounding the curvature ‖∇K‖²/2K means nothing, and glides must not use it."""
+    ladder = Ladder(num_walkers=32, num_draws=100, num_burnin_steps=300, n_beta=tuple(10.0 ** np.arange(1, 15)))
+    draws = run_ladder(Potential.parse("x**4-2*x**2*y**3+y**6"), torch.zeros(2), ladder, domain=1.0)
+    assert (draws.n_beta[:, None, None] * draws.energy).max() < 60

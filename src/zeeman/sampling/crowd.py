@@ -59,7 +59,6 @@ class Crowd:
         self._cool()
         # Half from above and half from below: when they agree, neither remembers where it began.
         self.points[:, num_walkers // 2 :] = field.center
-        self._fresh[:, : num_walkers // 2] = True
         self.energy = field.value(self.points)
         self._note_lowest()
 
@@ -99,7 +98,7 @@ class Crowd:
 
     @property
     def freshness(self) -> torch.Tensor:
-        """Share of the states on each rung that had come down from the hottest, cooled or swapped, shape (rungs,)."""
+        """Share of the states on each rung that had come down from the hottest, shape (rungs,)."""
         return self._freshness / self._steps
 
     def rounding(self) -> torch.Tensor:

@@ -40,11 +40,10 @@ NEGATIVE = -1e-9
 """Below this K is negative in earnest and not by rounding."""
 FLOOR = 0.5
 """Where the lowest K is more than this share of its mean on the coldest rung of the pilot, the minimum is not 0."""
-FRESH = 0.6
-"""A rung is dropped unless at least this share of its draws has come down from the hot end, where walkers forget.
-
-Half of the walkers begin so, cooled; of the other half, which begin at w*, a fifth is asked for.
-"""
+FRESH, LEAST_FRESH, REMEMBERED = 0.6, 0.2, 0.3
+"""Share of the draws of a rung that must have come down from the hot end, where walkers forget: `REMEMBERED` / t⟨K⟩
+between these bounds. What a walker remembers is where on the zero set it is, and that changes t K by a part of a unit,
+whatever the λ."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,8 @@ def run_ladder(
 def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats]) -> LadderDraws:
     """Drop the cold rungs that rounding blurs, or that too few walkers reached from the hot end."""
     precise = _leading(crowd.rounding() < PRECISION)
-    good = min(precise, _leading(crowd.freshness >= FRESH))
+    level = torch.from_numpy(crowd.rungs * kept.mean(axis=(1, 2)))
+    good = min(precise, _leading(crowd.freshness >= (REMEMBERED / level).clamp(LEAST_FRESH, FRESH)))
     return LadderDraws(
         crowd.rungs[:good],
         kept[:good],

@@ -15,6 +15,8 @@ Proposal = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 MAX_LEAPS = 8
 STEP_SPREAD = 0.5
 """Standard deviation of the logarithm of steps about the local scale."""
+THINNEST = 1e-10
+"""Least share of a glide across the valley: what is smaller drowns in the rounding of the step."""
 FINEST = 0.2
 """Shortest step of `walk`, in units of the thermal length 1/√t of a parabola."""
 STIFF = 3.2
@@ -189,7 +191,8 @@ def _across(
     """ĝ, and the size of the step along it; no direction where the gradient vanishes."""
     norm = gradient.norm(dim=-1)
     flat = ~(norm > 0)
-    short = torch.minimum(length, torch.exp(-0.5 * _log_stiffness(field, energy, gradient, t)))
+    thickness = torch.exp(-0.5 * _log_stiffness(field, energy, gradient, t))
+    short = torch.maximum(torch.minimum(length, thickness), THINNEST * length)
     unit = gradient / torch.where(flat, 1.0, norm)[..., None]
     return torch.where(flat[..., None], 0.0, unit), torch.where(flat, length, short)
 
