@@ -97,7 +97,10 @@ def test_plan_probes_and_verify(
 ) -> None:
     status, out, _ = run(capsys, monkeypatch, "plan", tiny_folder, "--probes", probes, "--json")
     assert status == 0
-    assert json.loads(out)["units"] > 0
+    plain = json.loads(out)
+    assert plain["units"] > 0
+    status, out, _ = run(capsys, monkeypatch, "plan", tiny_folder, "--probes", probes, "--extrapolate", "--json")
+    assert json.loads(out)["gradient_steps"] > 1.5 * plain["gradient_steps"]  # chains at half the step are chains too
     status, out, _ = run(capsys, monkeypatch, "probes", "list", probes, "--json")
     assert [p["name"] for p in json.loads(out)["probes"]] == ["count", "late", "random"]
     status, out, _ = run(capsys, monkeypatch, "probes", "list")

@@ -104,6 +104,16 @@ def test_verdicts_name_what_is_wrong_with_a_ladder() -> None:
         assert bool(reading.reasons) is (verdict is not Verdict.OK)
 
 
+def test_halves_that_differ_a_little_all_along_the_ladder_have_not_mixed() -> None:
+    """Each rung alone has an error of 6 % and a difference of 4 %; thirty of them together have seen it."""
+    split = np.ones((64, 1))
+    split[32:] = 0.96
+    assert llc_ladder(drawn(gamma()), 2).verdict is Verdict.OK
+    reading = llc_ladder(drawn(gamma() * split), 2)
+    assert reading.verdict is Verdict.NOT_MIXED
+    assert "all along" in reading.reasons[0]
+
+
 def test_a_cusp_and_a_crossing_are_told_apart() -> None:
     """(x² − y³)² has λ = 5/12, m = 1 and x²y² has ½, 2; a short ladder tells λ within its error."""
     for text, exponent in (("(x**2-y**3)**2", 5 / 12), ("x**2*y**2", 0.5)):

@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from zeeman.examination import Progress
+    from zeeman.examination import Device, Progress, SamplerSettings
 
 app = App(
     name="zeeman",
@@ -24,6 +26,71 @@ app.command(probes_app)
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 Workers = Annotated[int | None, Parameter(help="Processes, one thread each; by default one a core.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sampling:
+    """Options of the sampler that commands share; None leaves the choice.
+
+    Parameters
+    ----------
+    settings
+        TOML file of sampler settings, such as calibrate writes; options given here come before it.
+    """
+
+    settings: Path | None = None
+    lr: float | None = None
+    n_beta: float | None = None
+    localization: float | None = None
+    num_chains: int | None = None
+    num_draws: int | None = None
+    num_burnin_steps: int | None = None
+    num_steps_bw_draws: int | None = None
+    batch_size: int | None = None
+    method: str | None = None
+    seed: int | None = None
+
+    def chosen(self) -> SamplerSettings:
+        """Put the options over those of the file."""
+        from zeeman import examination as room
+
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "settings"}
+        return room.settings_from(room.read_settings(self.settings) if self.settings else {}, given)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Measured:
+    """What an examination measures.
+
+    Parameters
+    ----------
+    at
+        Steps at which susceptibilities are read; by default before, in and after the main transition.
+    components
+        What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
+    density
+        Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
+    extrapolate
+        Run chains at half the step size too, and read the learning coefficient at a step size of zero.
+    """
+
+    at: tuple[int, ...] = ()
+    components: tuple[str, ...] = ()
+    density: bool = False
+    extrapolate: bool = False
+
+    def devices(self) -> list[Device]:
+        """The devices that measure it."""
+        from zeeman import examination as room
+
+        found: list[Device] = [
+            room.LLC(self.extrapolate),
+            room.Behaviours(),
+            room.Susceptibilities(tuple(self.at), tuple(self.components)),
+        ]
+        return [*found, room.Density(), room.HessianSpectrum()] if self.density else found
 
 
 def count_workers(given: int | None) -> int:

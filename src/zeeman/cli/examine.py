@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeeman.cli.app import Json, Workers, app, clock, count_workers, print_json, progress_bars
+from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
@@ -63,21 +63,8 @@ def examine(
     *,
     probes: Path,
     out: Path = Path("examination"),
-    at: tuple[int, ...] = (),
-    components: tuple[str, ...] = (),
-    density: bool = False,
-    settings: Path | None = None,
-    lr: float | None = None,
-    n_beta: float | None = None,
-    localization: float | None = None,
-    num_chains: int | None = None,
-    num_draws: int | None = None,
-    num_burnin_steps: int | None = None,
-    num_steps_bw_draws: int | None = None,
-    batch_size: int | None = None,
-    method: str | None = None,
-    seed: int | None = None,
-    extrapolate: bool = False,
+    measured: Measured = Measured(),  # noqa: B008
+    sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -91,51 +78,19 @@ def examine(
         Folder of the library.
     out
         Folder of the examination; one that was stopped goes on from there.
-    at
-        Steps at which susceptibilities are read; by default before, in and after the main transition.
-    components
-        What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
-    density
-        Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
-    extrapolate
-        Run chains at half the step size too, and read the learning coefficient at a step size of zero.
-    settings
-        TOML file of sampler settings, such as calibrate writes; options given here come before it.
     """
     started = time.monotonic()
     from zeeman import examination as room
     from zeeman.probes import Library
     from zeeman.subjects import Series
 
-    chosen = room.settings_from(
-        (room.read_settings(settings) if settings else {}),
-        {
-            "lr": lr,
-            "n_beta": n_beta,
-            "localization": localization,
-            "num_chains": num_chains,
-            "num_draws": num_draws,
-            "num_burnin_steps": num_burnin_steps,
-            "num_steps_bw_draws": num_steps_bw_draws,
-            "batch_size": batch_size,
-            "method": method,
-            "seed": seed,
-        },
-    )
-    devices: list[room.Device] = [
-        room.LLC(extrapolate),
-        room.Behaviours(),
-        room.Susceptibilities(tuple(at), tuple(components)),
-    ]
-    if density:
-        devices += [room.Density(), room.HessianSpectrum()]
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),
             Library.from_folder(probes),
             out,
-            settings=chosen,
-            devices=devices,
+            settings=sampling.chosen(),
+            devices=measured.devices(),
             num_workers=count_workers(workers),
             on_progress=show.units,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zeeman.cli.app import Json, Workers, app, clock, count_workers, print_json
+from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json
 
 
 @app.command
@@ -35,9 +35,8 @@ def plan(
     /,
     *,
     probes: Path,
-    num_chains: int | None = None,
-    num_draws: int | None = None,
-    batch_size: int | None = None,
+    measured: Measured = Measured(),  # noqa: B008
+    sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
     json: Json = False,
 ) -> None:
@@ -54,10 +53,9 @@ def plan(
     from zeeman.probes import Library
     from zeeman.subjects import Series
 
-    settings = room.settings_from({"num_chains": num_chains, "num_draws": num_draws, "batch_size": batch_size})
     subject = room.Subject(Series.from_spec(series), Library.from_folder(probes))
     subject.check()
-    cost = room.plan(subject, settings, num_workers=count_workers(workers))
+    cost = room.plan(subject, sampling.chosen(), devices=measured.devices(), num_workers=count_workers(workers))
     if json:
         print_json(cost.as_dict())
     else:

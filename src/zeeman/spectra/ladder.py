@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 DOUBT = 1e-4
 """Two sets of walkers that differ with less than this probability have not mixed."""
+SHIFTED = 1e-3
+"""The same for the mean over the rungs of the fit, one number a walker, which sees small differences of one sign."""
 MAX_MISFIT = 2.5
 MAX_CORRECTION = 0.4
 MIN_SWAPS = 0.05
@@ -88,6 +90,8 @@ def _doubts(draws: LadderDraws, values: Floats, found: Asymptotics) -> list[tupl
     early, late = ((draws.n_beta[:, None] * part.mean(axis=2)).T for part in np.split(draws.energy, [length], axis=2))
     settled = _chance(late - early)
     agree = _chance_between(values[:half], values[half:])
+    level = (values / values.mean(axis=0))[:, found.first_rung :].mean(axis=1)
+    shifted = float(stats.ttest_ind(level[:half], level[half:], equal_var=False).pvalue)
     depth = draws.lowest * float(draws.n_beta[-1])
     rules = (
         (draws.lowest < -1e-12, Verdict.BELOW_REFERENCE, f"K falls to {draws.lowest:.3g}, below its value 0 at w*"),
@@ -101,6 +105,12 @@ def _doubts(draws: LadderDraws, values: Floats, found: Asymptotics) -> list[tupl
             agree < DOUBT,
             Verdict.NOT_MIXED,
             f"walkers that began at w* and walkers that began anywhere differ (p = {agree:.1g})",
+        ),
+        (
+            shifted < SHIFTED,
+            Verdict.NOT_MIXED,
+            f"walkers that began anywhere read {level[:half].mean() / level[half:].mean() - 1:+.1%} against what those that "
+            f"began at w* read, all along the ladder (p = {shifted:.1g})",
         ),
         (
             bool(draws.swaps.min() < MIN_SWAPS),
