@@ -12,6 +12,8 @@ from scipy import integrate
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling import Ladder, run_ladder
+from zeeman.sampling.crowd import Crowd
+from zeeman.sampling.moves import Field
 from zeeman.subjects import Potential
 
 RUNGS = tuple(float(t) for t in np.geomspace(0.5, 5000, 9))
@@ -135,3 +137,14 @@ def test_a_potential_that_rounding_makes_negative_sends_no_walker_away() -> None
     ladder = Ladder(num_walkers=32, num_draws=100, num_burnin_steps=300, n_beta=tuple(10.0 ** np.arange(1, 15)))
     draws = run_ladder(Potential.parse("x**4-2*x**2*y**3+y**6"), torch.zeros(2), ladder, domain=1.0)
     assert (draws.n_beta[:, None, None] * draws.energy).max() < 60
+
+
+def test_a_corner_is_left_from_its_tip_on_cold_rungs() -> None:
+    """t⟨|a| + 2|b|⟩ is 2 where the walls are far; walkers that begin at 0 must find steps of 1/t."""
+    rungs = 4.0 ** np.arange(2, 30)
+    corner = Field(lambda w: w[..., 0].abs() + 2 * w[..., 1].abs(), torch.zeros(2, dtype=torch.float64), 1.0, 0.0)
+    crowd = Crowd(corner, rungs, 64, seed=0)
+    crowd.burn_in(600, lambda _: None)
+    energy, _ = crowd.record(100, 4, {}, lambda _: None)
+    tip = (rungs[:, None] * energy.mean(axis=2))[4:, 32:]
+    assert within(tip, np.full(len(tip), 2.0))

@@ -121,12 +121,16 @@ def walk(
 
 
 def _add(field: Field, points: torch.Tensor, t: torch.Tensor, noise: np.random.Generator, alone: bool) -> torch.Tensor:
-    """Gaussian steps of one weight or of all; half of the lengths range over all scales, half about 1/√t."""
+    """Gaussian steps of one weight or of all, of lengths about 1/√t, or from there to the width or down to 1/t.
+
+    A smooth valley is 1/√t wide, and a corner such as |w| only 1/t, which walkers at w = 0 must find.
+    """
     shape, d = tuple(points.shape[:-1]), points.shape[-1]
     uniform = torch.from_numpy(noise.random((2, *shape)))
     shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
     near = torch.clamp(shortest + STIFF * uniform[0], max=0.0)
-    length = field.width * torch.exp(torch.where(uniform[1] < 0.5, near, uniform[0] * shortest))[..., None]
+    far = uniform[0] * shortest + torch.where(uniform[1] > 0.8, shortest, 0.0)
+    length = field.width * torch.exp(torch.where(uniform[1] < 0.5, near, far))[..., None]
     if not alone:
         return length * torch.from_numpy(noise.standard_normal((*shape, d)))
     chosen = torch.from_numpy(noise.integers(0, d, (*shape, 1)))

@@ -109,8 +109,8 @@ def _doubts(draws: LadderDraws, values: Floats, found: Asymptotics) -> list[tupl
         (
             shifted < SHIFTED,
             Verdict.NOT_MIXED,
-            f"walkers that began anywhere read {level[:half].mean() / level[half:].mean() - 1:+.1%} against what those that "
-            f"began at w* read, all along the ladder (p = {shifted:.1g})",
+            f"walkers that began anywhere read {level[:half].mean() / level[half:].mean() - 1:+.1%} against those that "
+            f"began at w*, all along the ladder (p = {shifted:.1g})",
         ),
         (
             bool(draws.swaps.min() < MIN_SWAPS),
