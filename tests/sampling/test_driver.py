@@ -422,6 +422,7 @@ def test_rows_that_go_through_in_parts_give_the_same_chain(
     whole = blocks(regression(loss=loss, batch_size=batch_size), observables={})
     # So few bytes that every row is a part of its own.
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_READ_AT_ONCE", 1)
     cut = blocks(regression(loss=loss, batch_size=batch_size), observables={})
     np.testing.assert_allclose(rows(cut), rows(whole), atol=2e-6)
     for one, other in zip(cut[-1].state.weights, whole[-1].state.weights, strict=True):
@@ -431,4 +432,5 @@ def test_rows_that_go_through_in_parts_give_the_same_chain(
 def test_an_observable_that_goes_through_in_parts_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = blocks(regression())
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_READ_AT_ONCE", 1)
     np.testing.assert_allclose(observed(blocks(regression())), observed(whole), atol=2e-6)

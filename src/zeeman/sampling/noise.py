@@ -71,11 +71,14 @@ class Noise:
             One vector of length ``count`` for each entry, views of ``out``.
         """
         out = torch.empty(room(wanted)) if out is None else out
-        found, begin, done, held = [], 0, 0, 0  # places in out, counted in normals; words that wait
+        self.fill(step, wanted, out)
+        return places(wanted, out)
+
+    def fill(self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor) -> None:
+        """Write what `normal` draws into ``out``, where `places` finds it."""
+        begin, done, held = 0, 0, 0  # places in out, counted in normals; words that wait
         for name, start, count in wanted:
-            skip = start % _NORMALS_PER_BLOCK
-            found.append(out[begin + skip : begin + skip + count])
-            left = -(-(skip + count) // _NORMALS_PER_BLOCK) * 4
+            left = -(-(start % _NORMALS_PER_BLOCK + count) // _NORMALS_PER_BLOCK) * 4
             begin += 2 * left
             self._seek(start // _NORMALS_PER_BLOCK, step, _hash(name))
             while left:
@@ -85,7 +88,6 @@ class Noise:
                 if held == _CHUNK or (left == 0 and begin == len(out)):
                     _box_muller(self._words[:held], out[done : done + 2 * held])
                     done, held = done + 2 * held, 0
-        return found
 
     def _seek(self, block: int, step: int, stream: int) -> None:
         self._state["state"]["counter"][:] = (block, step, stream, 0)
@@ -96,6 +98,16 @@ def room(wanted: list[tuple[str, int, int]]) -> int:
     """Length of the memory that `Noise.normal` fills for what is wanted."""
     skips = (start % _NORMALS_PER_BLOCK + count for _, start, count in wanted)
     return sum(-(-n // _NORMALS_PER_BLOCK) for n in skips) * _NORMALS_PER_BLOCK
+
+
+def places(wanted: list[tuple[str, int, int]], out: torch.Tensor) -> list[torch.Tensor]:
+    """Views of what is wanted in the memory that `Noise.fill` wrote."""
+    found, begin = [], 0
+    for entry in wanted:
+        skip = entry[1] % _NORMALS_PER_BLOCK
+        found.append(out[begin + skip : begin + skip + entry[2]])
+        begin += room([entry])
+    return found
 
 
 def _box_muller(words: NDArray[np.uint64], out: torch.Tensor | None = None) -> torch.Tensor:

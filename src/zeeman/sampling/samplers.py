@@ -40,7 +40,10 @@ class Sampler(Protocol):
         localization: float,
         step: int,
     ) -> None:
-        """Move ``weights`` and ``state`` in place, given the loss gradient and N(0, 1) noise of the same shapes."""
+        """Move ``weights`` and ``state`` in place, given the loss gradient and N(0, 1) noise of the same shapes.
+
+        The gradient's memory is the sampler's to use.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zeeman.sampling.noise import Noise, room
+from zeeman.sampling.noise import Noise, places, room
 from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, walker
 from zeeman.sampling.repeatability import require_repeatable
 from zeeman.sampling.samplers import Vectors
@@ -36,6 +36,10 @@ class Walk:
         self.center = [still[i][box] for i, box in self.boxes]
         self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
         self.held = torch.empty(room(self.wanted))
+        self.xi = [
+            f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
+            for f, (i, box) in zip(places(self.wanted, self.held), self.boxes, strict=True)
+        ]
         self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,13 +55,13 @@ class Walk:
 
     def close(self) -> None:
         """Give the memory back at once: a model is often part of a circle that only the garbage collector frees."""
-        self.weights, self.held = [], torch.empty(0)
+        self.weights, self.held, self.xi = [], torch.empty(0), []
         for parameter in self.parameters:
             parameter.data = torch.empty(0)
 
     def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """Rows that go through the model together."""
-        return parts_of(index, self.at_once)
+        """Rows that go through the model together, without a gradient."""
+        return parts_of(index, self.at_once.reading)
 
     def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
         """Gradient of the losses that were added, and of this one."""
@@ -75,11 +79,8 @@ class Walk:
 
     def noise(self, source: Noise, step: int) -> Vectors:
         """Noise of a step, in memory that the next step writes anew."""
-        flat = source.normal(step, self.wanted, self.held)
-        return [
-            f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
-            for f, (i, box) in zip(flat, self.boxes, strict=True)
-        ]
+        source.fill(step, self.wanted, self.held)
+        return self.xi
 
     def restore(self, weights: Vectors) -> None:
         """Put the chain where it stood."""
@@ -128,7 +129,7 @@ def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> t
 def rows_and_gradient(walk: Walk, reference: Reference, index: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
     """Loss of each row and the gradient of their mean; no gradient where the loss is not finite."""
     found: list[torch.Tensor] = []
-    for part in walk.parts(index):
+    for part in parts_of(index, walk.at_once.gradient):
         with torch.enable_grad():
             rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
             loss = rows.mean() * (len(part) / len(index))
@@ -140,18 +141,16 @@ def rows_and_gradient(walk: Walk, reference: Reference, index: torch.Tensor) -> 
 
 
 def reference_of(walk: Walk, shared: dict[Any, Any]) -> Reference:
-    """Read every row at the reference point, once for all chains, in batches of the chain's own size."""
-    size = walk.posterior.batch_size or walk.posterior.num_rows
-    if size not in shared:
-        shared[size] = _read_reference(walk, size)
-    found: Reference = shared[size]
+    """Read every row at the reference point, once for all chains, as many together as is fast."""
+    if "reference" not in shared:
+        shared["reference"] = _read_reference(walk)
+    found: Reference = shared["reference"]
     return found
 
 
-def _read_reference(walk: Walk, size: int) -> Reference:
-    everything = torch.arange(walk.posterior.num_rows)
-    require_repeatable(walk.model, walk.posterior.loss, walk.posterior.rows(everything[: min(size, 8)]))
-    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
-    parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
+def _read_reference(walk: Walk) -> Reference:
+    posterior, everything = walk.posterior, torch.arange(walk.posterior.num_rows)
+    require_repeatable(walk.model, posterior.loss, posterior.rows(everything[: posterior.batch_size or 8][:8]))
+    parts = [walk.rows(posterior.rows(part)) for part in walk.parts(everything)]
     unit = float(torch.cat([weight for _, weight in parts]).mean())
     return Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
