@@ -49,7 +49,7 @@ class Noise:
     def __init__(self, seed: int, chain: int) -> None:
         self._philox = _philox(seed, chain, (0, 0, 0, 0))
         self._state = self._philox.state
-        self._words = np.empty(_CHUNK, np.uint64)
+        self._words, self._scratch = np.empty(_CHUNK, np.uint64), torch.empty(3, _CHUNK)
 
     def normal(
         self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor | None = None
@@ -86,7 +86,7 @@ class Noise:
                 self._words[held : held + n] = self._philox.random_raw(n)
                 left, held = left - n, held + n
                 if held == _CHUNK or (left == 0 and begin == len(out)):
-                    _box_muller(self._words[:held], out[done : done + 2 * held])
+                    _box_muller(self._words[:held], out[done : done + 2 * held], self._scratch)
                     done, held = done + 2 * held, 0
 
     def _seek(self, block: int, step: int, stream: int) -> None:
@@ -110,14 +110,16 @@ def places(wanted: list[tuple[str, int, int]], out: torch.Tensor) -> list[torch.
     return found
 
 
-def _box_muller(words: NDArray[np.uint64], out: torch.Tensor | None = None) -> torch.Tensor:
+def _box_muller(
+    words: NDArray[np.uint64], out: torch.Tensor | None = None, scratch: torch.Tensor | None = None
+) -> torch.Tensor:
     """Two normals a word, r cos a and r sin a: its low half says r, its high half a."""
     out = torch.empty(2 * len(words)) if out is None else out
-    radius, angle, cosine = torch.empty(3, len(words))
+    radius, angle, cosine = torch.empty(3, len(words)) if scratch is None else scratch[:, : len(words)]
     np.copyto(radius.numpy(), words.astype(np.uint32))
     np.copyto(angle.numpy(), (words >> 32).astype(np.uint32))
     radius.add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
-    angle.add_(0.5).mul_(2.0**-32).mul_(2 * torch.pi)
+    angle.mul_(2 * torch.pi * 2.0**-32)
     torch.cos(angle, out=cosine)
     torch.complex(cosine.mul_(radius), angle.sin_().mul_(radius), out=torch.view_as_complex(out.view(-1, 2)))
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +9,6 @@ import torch
 
 from zeeman.sampling.posterior import check_number
 from zeeman.sampling.samplers import Vectors
-
-_TOGETHER = 2**16
-"""Weights that move in one call, unless a tensor has more."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +70,10 @@ class SGLD:
         step: int,
     ) -> None:
         """Take one step in place."""
-        # A few tensors at a time: what is made on the way is small, and is gone before the next.
-        for some in together(weights):
-            w, xi = weights[some], noise[some]
-            drift = langevin_drift(
-                w, center[some], gradient[some], n_beta, localization, self.weight_decay, in_place=True
-            )
-            torch._foreach_add_(w, drift, alpha=-0.5 * self.lr)
-            scaled = xi if self.noise_level == 1 else torch._foreach_mul(xi, self.noise_level)
-            torch._foreach_add_(w, scaled, alpha=self.lr**0.5)
+        drift = langevin_drift(weights, center, gradient, n_beta, localization, self.weight_decay, in_place=True)
+        torch._foreach_add_(weights, drift, alpha=-0.5 * self.lr)
+        scaled = noise if self.noise_level == 1 else torch._foreach_mul(noise, self.noise_level)
+        torch._foreach_add_(weights, scaled, alpha=self.lr**0.5)
 
 
 def langevin_drift(
@@ -104,20 +95,3 @@ def langevin_drift(
         torch._foreach_add_(pull, torch._foreach_mul(weights, weight_decay))
     torch._foreach_add_(drift, pull)
     return drift
-
-
-def together(weights: Vectors) -> Iterator[slice]:
-    """Cut a list of tensors into stretches that fit in the cache, so that small tensors share the cost of a call.
-
-    Examples
-    --------
-    >>> list(together([torch.zeros(size) for size in (3, 4, 10**6, 5)]))
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
-    """
-    first, held = 0, 0
-    for i, weight in enumerate(weights):
-        if held and held + weight.numel() > _TOGETHER:
-            yield slice(first, i)
-            first, held = i, 0
-        held += weight.numel()
-    yield slice(first, len(weights))
