@@ -159,9 +159,9 @@ def rows_and_gradient(walk: Walk, reference: Reference, index: torch.Tensor) -> 
     found: list[torch.Tensor] = []
     for part in parts_of(index, walk.at_once.gradient):
         with torch.enable_grad():
-            rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
-            loss = rows.mean() * (len(part) / len(index))
-        found.append(rows.detach())
+            rows = walk.rows(walk.posterior.rows(part))[0]
+            loss = rows.sum() / (reference.unit * len(index))
+        found.append(rows.detach() / reference.unit)
         if not torch.isfinite(loss):
             return torch.cat(found), []
         walk.add_gradient(loss)
