@@ -422,13 +422,34 @@ def test_rows_that_go_through_in_parts_give_the_same_chain(
     whole = blocks(regression(loss=loss, batch_size=batch_size), observables={})
     # So few bytes that every row is a part of its own.
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_READ_AT_ONCE", 1)
     cut = blocks(regression(loss=loss, batch_size=batch_size), observables={})
     np.testing.assert_allclose(rows(cut), rows(whole), atol=2e-6)
     for one, other in zip(cut[-1].state.weights, whole[-1].state.weights, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_weights_that_move_tensor_by_tensor_are_the_same_chain_bit_for_bit(
+    sampler: AnySampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = blocks(regression(), sampler)
+    monkeypatch.setattr("zeeman.sampling.samplers._TOGETHER", 1)
+    assert same(whole, blocks(regression(), sampler))
+
+
+def test_one_reference_serves_batches_of_any_size() -> None:
+    # A whole epoch at weights that stay: the mean over its minibatches is that over all rows.
+    found = [blocks(regression(batch_size=size), SGLD(1e-30), observables={}, schedule=Schedule(11)) for size in (1, 4)]
+    assert all(abs(rows(chain)).max() < 1e-6 for chain in found)
+    shared: dict[str, Any] = {}
+    for size in (1, 4, None):
+        blocks(replace(regression(batch_size=size), shared=shared), observables={})
+    assert len(shared) == 1
+
+
 def test_an_observable_that_goes_through_in_parts_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = blocks(regression())
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
+    monkeypatch.setattr("zeeman.sampling.posterior._BYTES_READ_AT_ONCE", 1)
     np.testing.assert_allclose(observed(blocks(regression())), observed(whole), atol=2e-6)

@@ -23,7 +23,7 @@ from zeeman.sampling import (
     check_number,
 )
 
-SAMPLER_VERSION = 3
+SAMPLER_VERSION = 4
 """Raised whenever the numbers that a unit holds would come out different."""
 
 Kind = Literal["reference", "loaded", "unloaded", "curvature"]

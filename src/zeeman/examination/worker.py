@@ -65,7 +65,7 @@ def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, _ in unit.observed:
         item = subject.observable(name)
-        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch))
+        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch).reading)
         with torch.no_grad():
             losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
             arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()

@@ -77,7 +77,7 @@ class BAOAB:
     ) -> None:
         """Take one step in place."""
         momentum, h = state["momentum"], math.sqrt(self.lr)
-        drift = langevin_drift(weights, center, gradient, n_beta, localization)
+        drift = langevin_drift(weights, center, gradient, n_beta, localization, in_place=True)
         torch._foreach_add_(momentum, drift, alpha=-h)
         torch._foreach_add_(weights, momentum, alpha=h / 2)
         torch._foreach_mul_(momentum, math.exp(-self.friction))

@@ -270,7 +270,8 @@ class _Corrected:
     def move(self, gradient: Vectors, step: int) -> None:
         walk, here, posterior = self.walk, self.here, self.walk.posterior
         assert here is not None
-        xi, uniform = walk.noise(self.noise, step), _uniform(self.noise, step)
+        xi = [x.clone() for _, some in walk.noise(self.noise, step) for x in some]
+        uniform = _uniform(self.noise, step)
         with torch.no_grad():
             self.here = self.sampler.move(
                 walk.weights, walk.center, here, lambda: _look(walk, self.reference), xi, uniform, self.beside,
@@ -342,9 +343,13 @@ def _read(walk: Walk, reference: Reference, out: NDArray[np.float32], seed: int,
 
 def _move(walk: Walk, sampler: Sampler, gradient: Vectors, noise: Noise, beside: dict[str, Vectors], step: int) -> None:
     posterior = walk.posterior
-    xi = walk.noise(noise, step)
     with torch.no_grad():
-        sampler.update(walk.weights, walk.center, gradient, xi, beside, posterior.n_beta, posterior.localization, step)
+        for some, xi in walk.noise(noise, step):
+            sampler.update(
+                walk.weights[some], walk.center[some], gradient[some], xi,
+                {name: vectors[some] for name, vectors in beside.items()},
+                posterior.n_beta, posterior.localization, step,
+            )  # fmt: skip
 
 
 def _difference(walk: Walk, item: Observable, expected: torch.Tensor) -> NDArray[np.float32]:

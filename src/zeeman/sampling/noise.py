@@ -49,7 +49,7 @@ class Noise:
     def __init__(self, seed: int, chain: int) -> None:
         self._philox = _philox(seed, chain, (0, 0, 0, 0))
         self._state = self._philox.state
-        self._words = np.empty(_CHUNK, np.uint64)
+        self._words, self._scratch = np.empty(_CHUNK, np.uint64), torch.empty(3, _CHUNK)
 
     def normal(
         self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor | None = None
@@ -71,11 +71,14 @@ class Noise:
             One vector of length ``count`` for each entry, views of ``out``.
         """
         out = torch.empty(room(wanted)) if out is None else out
-        found, begin, done, held = [], 0, 0, 0  # places in out, counted in normals; words that wait
+        self.fill(step, wanted, out)
+        return places(wanted, out)
+
+    def fill(self, step: int, wanted: list[tuple[str, int, int]], out: torch.Tensor) -> None:
+        """Write what `normal` draws into ``out``, where `places` finds it."""
+        begin, done, held = 0, 0, 0  # places in out, counted in normals; words that wait
         for name, start, count in wanted:
-            skip = start % _NORMALS_PER_BLOCK
-            found.append(out[begin + skip : begin + skip + count])
-            left = -(-(skip + count) // _NORMALS_PER_BLOCK) * 4
+            left = -(-(start % _NORMALS_PER_BLOCK + count) // _NORMALS_PER_BLOCK) * 4
             begin += 2 * left
             self._seek(start // _NORMALS_PER_BLOCK, step, _hash(name))
             while left:
@@ -83,9 +86,8 @@ class Noise:
                 self._words[held : held + n] = self._philox.random_raw(n)
                 left, held = left - n, held + n
                 if held == _CHUNK or (left == 0 and begin == len(out)):
-                    _box_muller(self._words[:held], out[done : done + 2 * held])
+                    _box_muller(self._words[:held], out[done : done + 2 * held], self._scratch)
                     done, held = done + 2 * held, 0
-        return found
 
     def _seek(self, block: int, step: int, stream: int) -> None:
         self._state["state"]["counter"][:] = (block, step, stream, 0)
@@ -98,14 +100,26 @@ def room(wanted: list[tuple[str, int, int]]) -> int:
     return sum(-(-n // _NORMALS_PER_BLOCK) for n in skips) * _NORMALS_PER_BLOCK
 
 
-def _box_muller(words: NDArray[np.uint64], out: torch.Tensor | None = None) -> torch.Tensor:
+def places(wanted: list[tuple[str, int, int]], out: torch.Tensor) -> list[torch.Tensor]:
+    """Views of what is wanted in the memory that `Noise.fill` wrote."""
+    found, begin = [], 0
+    for entry in wanted:
+        skip = entry[1] % _NORMALS_PER_BLOCK
+        found.append(out[begin + skip : begin + skip + entry[2]])
+        begin += room([entry])
+    return found
+
+
+def _box_muller(
+    words: NDArray[np.uint64], out: torch.Tensor | None = None, scratch: torch.Tensor | None = None
+) -> torch.Tensor:
     """Two normals a word, r cos a and r sin a: its low half says r, its high half a."""
     out = torch.empty(2 * len(words)) if out is None else out
-    radius, angle, cosine = torch.empty(3, len(words))
+    radius, angle, cosine = torch.empty(3, len(words)) if scratch is None else scratch[:, : len(words)]
     np.copyto(radius.numpy(), words.astype(np.uint32))
     np.copyto(angle.numpy(), (words >> 32).astype(np.uint32))
     radius.add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
-    angle.add_(0.5).mul_(2.0**-32).mul_(2 * torch.pi)
+    angle.mul_(2 * torch.pi * 2.0**-32)
     torch.cos(angle, out=cosine)
     torch.complex(cosine.mul_(radius), angle.sin_().mul_(radius), out=torch.view_as_complex(out.view(-1, 2)))
     return out

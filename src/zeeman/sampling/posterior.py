@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -18,7 +18,10 @@ Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 Loss = Callable[[nn.Module, Any], Losses]
 
 _NOTHING = -100
-_BYTES_AT_ONCE = 2**25
+_BYTES_AT_ONCE = 5 * 2**23
+"""What a backward pass may hold: eight sequences of 64 tokens of a small language model."""
+_BYTES_READ_AT_ONCE = 2**24
+"""What a forward pass alone may hold: more leaves the cache and is no faster."""
 
 
 def language_model_loss(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
@@ -174,11 +177,19 @@ def masked(losses: Losses) -> tuple[torch.Tensor, torch.Tensor]:
     return losses, torch.ones_like(losses)
 
 
-def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> int:
-    """How many rows go through a model together, so that a backward pass holds no more than 32 MB for them.
+class AtOnce(NamedTuple):
+    """Rows that go through a model together, on the way to a gradient and when only read."""
+
+    gradient: int
+    reading: int
+
+
+def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> AtOnce:
+    """How many rows go through a model together, so that they hold no more than 40 MB, or 16 MB without a gradient.
 
     Measured on one row by what the backward pass keeps of it, so that the number is the same on every machine. With a
-    large vocabulary that is mostly logits; a small model takes whole batches.
+    large vocabulary that is mostly logits; a small model takes whole batches. What is only read keeps nothing: there
+    the largest tensor counts, with what it is made of and what is made of it.
 
     Parameters
     ----------
@@ -190,15 +201,15 @@ def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> int:
 
     Returns
     -------
-    int
-        At least 1.
+    AtOnce
+        Each at least 1.
 
     Examples
     --------
     A row of 1000 positions over 4096 tokens keeps 4 MB of log-probabilities, and their gradient is as large:
 
     >>> rows_at_once(language_model_loss, nn.Embedding(1024, 1024), torch.zeros(9, 1000, dtype=torch.int64))
-    4
+    AtOnce(gradient=5, reading=5)
     """
     own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
     kept: dict[int, int] = {}
@@ -216,8 +227,10 @@ def rows_at_once(loss: Loss, model: nn.Module, batch: Any) -> int:
         loss(model, rows_of(batch, slice(0, 1)))
     for parameter in still:
         parameter.requires_grad_(False)
-    need = sum(kept.values()) + max(kept.values(), default=0)  # the largest is joined by its gradient
-    return max(1, _BYTES_AT_ONCE // max(1, need))
+    largest = max(kept.values(), default=0)
+    need = sum(kept.values()) + largest  # which is joined by its gradient
+    count = max(1, _BYTES_AT_ONCE // max(1, need))
+    return AtOnce(count, max(count, _BYTES_READ_AT_ONCE // max(1, 3 * largest)))
 
 
 def rows_of(data: Any, index: torch.Tensor | slice) -> Any:

@@ -100,6 +100,6 @@ class PreconditionedSGLD:
             torch._foreach_mul_(moment, self.alpha)
             torch._foreach_addcmul_(moment, gradient, gradient, value=1 - self.alpha)
         sizes = self.step_sizes(state, step + 1)
-        drift = langevin_drift(weights, center, gradient, n_beta, localization)
+        drift = langevin_drift(weights, center, gradient, n_beta, localization, in_place=True)
         torch._foreach_addcmul_(weights, sizes, drift, value=-0.5)
         torch._foreach_addcmul_(weights, torch._foreach_sqrt(sizes), noise)

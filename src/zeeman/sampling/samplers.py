@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 Vectors = list[torch.Tensor]
 
+_TOGETHER = 2**16
+"""Weights that move in one call, unless a tensor has more."""
+
 
 @runtime_checkable
 class Sampler(Protocol):
-    """One step of a Markov chain on a list of tensors, element by element: a leading axis may hold many chains.
+    """One step of a Markov chain on a list of tensors, element by element.
+
+    So a leading axis may hold many chains, and a long list may move stretch by stretch.
 
     Attributes
     ----------
@@ -40,7 +45,10 @@ class Sampler(Protocol):
         localization: float,
         step: int,
     ) -> None:
-        """Move ``weights`` and ``state`` in place, given the loss gradient and N(0, 1) noise of the same shapes."""
+        """Move ``weights`` and ``state`` in place, given the loss gradient and N(0, 1) noise of the same shapes.
+
+        The gradient's memory is the sampler's to use.
+        """
         ...
 
 
@@ -120,3 +128,20 @@ class MetropolisSampler(Protocol):
 
 
 AnySampler = Sampler | MetropolisSampler
+
+
+def together(weights: Vectors) -> Iterator[slice]:
+    """Cut a list of tensors into stretches that fit in the cache, so that small tensors share the cost of a call.
+
+    Examples
+    --------
+    >>> list(together([torch.zeros(size) for size in (3, 4, 10**6, 5)]))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    first, held = 0, 0
+    for i, weight in enumerate(weights):
+        if held and held + weight.numel() > _TOGETHER:
+            yield slice(first, i)
+            first, held = i, 0
+        held += weight.numel()
+    yield slice(first, len(weights))

@@ -70,21 +70,28 @@ class SGLD:
         step: int,
     ) -> None:
         """Take one step in place."""
-        # One tensor at a time: what is made on the way is small, and is gone before the next.
-        for w, middle, g, xi in zip(weights, center, gradient, noise, strict=True):
-            (drift,) = langevin_drift([w], [middle], [g], n_beta, localization, self.weight_decay)
-            w.add_(drift, alpha=-0.5 * self.lr)
-            w.add_(xi if self.noise_level == 1 else xi * self.noise_level, alpha=self.lr**0.5)
+        drift = langevin_drift(weights, center, gradient, n_beta, localization, self.weight_decay, in_place=True)
+        torch._foreach_add_(weights, drift, alpha=-0.5 * self.lr)
+        scaled = noise if self.noise_level == 1 else torch._foreach_mul(noise, self.noise_level)
+        torch._foreach_add_(weights, scaled, alpha=self.lr**0.5)
 
 
 def langevin_drift(
-    weights: Vectors, center: Vectors, gradient: Vectors, n_beta: float, localization: float, weight_decay: float = 0.0
+    weights: Vectors,
+    center: Vectors,
+    gradient: Vectors,
+    n_beta: float,
+    localization: float,
+    weight_decay: float = 0.0,
+    *,
+    in_place: bool = False,
 ) -> Vectors:
-    """Gradient of the negative log posterior, nβ ∇L + γ(w − w*) + κ w."""
-    drift = torch._foreach_mul(gradient, n_beta)
+    """Gradient of the negative log posterior, nβ ∇L + γ(w − w*) + κ w; ``in_place`` in the memory of ``gradient``."""
+    drift = gradient if in_place else [g.clone() for g in gradient]
+    torch._foreach_mul_(drift, n_beta)
     pull = torch._foreach_sub(weights, center)
     torch._foreach_mul_(pull, localization)
     if weight_decay:
         torch._foreach_add_(pull, torch._foreach_mul(weights, weight_decay))
     torch._foreach_add_(drift, pull)
-    return list(drift)
+    return drift

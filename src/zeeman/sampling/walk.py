@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from zeeman.sampling.noise import Noise, room
+from zeeman.sampling.noise import Noise, places, room
 from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, walker
 from zeeman.sampling.repeatability import require_repeatable
-from zeeman.sampling.samplers import Vectors
+from zeeman.sampling.samplers import Vectors, together
+
+_PIECE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,9 @@ class Walk:
         still = [posterior.model.get_parameter(name).detach() for name in names]  # w* itself, which nobody changes
         self.center = [still[i][box] for i, box in self.boxes]
         self.wanted = [_flat_range(names[i], self.parameters[i], box) for i, box in self.boxes]
-        self.held = torch.empty(room(self.wanted))
+        stretches = list(together(self.weights))
+        held = torch.empty(max(room(self.wanted[some]) for some in stretches))
+        self.stretches = [(some, *self._noise_of(some, held)) for some in stretches]
         self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,20 +49,21 @@ class Walk:
 
     def rows(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed loss and weight of each row."""
-        losses, weight = self.losses(batch)
-        if losses.dim() == 1:
-            return losses * weight, weight
-        return (losses * weight).flatten(1).sum(1), weight.flatten(1).sum(1)
+        found = self.posterior.loss(self.model, batch)
+        if not isinstance(found, tuple):
+            return _summed(found), found.new_full((len(found),), found[0].numel())
+        losses, weight = masked(found)
+        return _summed(losses * weight), _summed(weight)
 
     def close(self) -> None:
         """Give the memory back at once: a model is often part of a circle that only the garbage collector frees."""
-        self.weights, self.held = [], torch.empty(0)
+        self.weights, self.stretches = [], []
         for parameter in self.parameters:
             parameter.data = torch.empty(0)
 
     def parts(self, index: torch.Tensor) -> list[torch.Tensor]:
-        """Rows that go through the model together."""
-        return parts_of(index, self.at_once)
+        """Rows that go through the model together, without a gradient."""
+        return parts_of(index, self.at_once.reading)
 
     def gradient(self, loss: torch.Tensor | None = None) -> Vectors:
         """Gradient of the losses that were added, and of this one."""
@@ -73,12 +79,19 @@ class Walk:
         """Add the gradient of a part of the loss."""
         torch.autograd.backward(loss, inputs=self.parameters)
 
-    def noise(self, source: Noise, step: int) -> Vectors:
-        """Noise of a step, in memory that the next step writes anew."""
-        flat = source.normal(step, self.wanted, self.held)
-        return [
+    def noise(self, source: Noise, step: int) -> Iterator[tuple[slice, Vectors]]:
+        """Noise of a step for a stretch of the weights after the other, each in the same memory."""
+        for some, flat, shaped in self.stretches:
+            source.fill(step, self.wanted[some], flat)
+            yield some, shaped
+
+    def _noise_of(self, some: slice, held: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
+        """Memory for the noise of a stretch, and what of it belongs to each tensor."""
+        wanted = self.wanted[some]
+        flat = held[: room(wanted)]
+        return flat, [
             f.view(-1, *self.parameters[i].shape[1:])[(slice(None), *box[1:])] if box else f.view(())
-            for f, (i, box) in zip(flat, self.boxes, strict=True)
+            for f, (i, box) in zip(places(wanted, flat), self.boxes[some], strict=True)
         ]
 
     def restore(self, weights: Vectors) -> None:
@@ -96,7 +109,7 @@ class Walk:
     def virial(self, gradient: Vectors) -> float:
         """Give (w − w*)·∇U / d."""
         total, count = 0.0, 0
-        for w, middle, g in zip(self.weights, self.center, gradient, strict=True):
+        for w, middle, g in _pieces(self.weights, self.center, gradient):
             gap = w - middle
             force = gap * self.posterior.localization + g * self.posterior.n_beta
             total, count = total + float((gap * force).sum()), count + gap.numel()
@@ -105,8 +118,10 @@ class Walk:
     def heat(self, sizes: Vectors | float, gradient: Vectors) -> float:
         """(1/8) Σ ε_i ∇U_i nβ ∇L_i."""
         total, n_beta = 0.0, self.posterior.n_beta
-        steps: list[torch.Tensor | float] = [sizes] * len(gradient) if isinstance(sizes, float) else list(sizes)
-        for w, middle, g, size in zip(self.weights, self.center, gradient, steps, strict=True):
+        steps = (
+            [torch.tensor(sizes, dtype=g.dtype).expand_as(g) for g in gradient] if isinstance(sizes, float) else sizes
+        )
+        for w, middle, g, size in _pieces(self.weights, self.center, gradient, steps):
             force = (w - middle) * self.posterior.localization + g * n_beta
             total += float((force * g * size).sum()) * n_beta / 8
         return total
@@ -115,6 +130,20 @@ class Walk:
         """Give ‖w − w*‖."""
         gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
         return math.sqrt(sum(float(g) ** 2 for g in gaps))
+
+
+def _summed(rows: torch.Tensor) -> torch.Tensor:
+    return rows if rows.dim() == 1 else rows.flatten(1).sum(1)
+
+
+def _pieces(*vectors: Vectors) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Walk through tensors side by side in pieces that fit in the cache, so that what is made of them is small."""
+    for tensors in zip(*vectors, strict=True):
+        if tensors[0].dim() == 0:
+            yield tensors
+            continue
+        rows = max(1, _PIECE * len(tensors[0]) // max(1, tensors[0].numel()))
+        yield from zip(*(t.split(rows) for t in tensors), strict=True)
 
 
 def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> tuple[str, int, int]:
@@ -128,11 +157,11 @@ def _flat_range(name: str, parameter: torch.Tensor, box: tuple[slice, ...]) -> t
 def rows_and_gradient(walk: Walk, reference: Reference, index: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
     """Loss of each row and the gradient of their mean; no gradient where the loss is not finite."""
     found: list[torch.Tensor] = []
-    for part in walk.parts(index):
+    for part in parts_of(index, walk.at_once.gradient):
         with torch.enable_grad():
-            rows = walk.rows(walk.posterior.rows(part))[0] / reference.unit
-            loss = rows.mean() * (len(part) / len(index))
-        found.append(rows.detach())
+            rows = walk.rows(walk.posterior.rows(part))[0]
+            loss = rows.sum() / (reference.unit * len(index))
+        found.append(rows.detach() / reference.unit)
         if not torch.isfinite(loss):
             return torch.cat(found), []
         walk.add_gradient(loss)
@@ -140,18 +169,17 @@ def rows_and_gradient(walk: Walk, reference: Reference, index: torch.Tensor) -> 
 
 
 def reference_of(walk: Walk, shared: dict[Any, Any]) -> Reference:
-    """Read every row at the reference point, once for all chains, in batches of the chain's own size."""
-    size = walk.posterior.batch_size or walk.posterior.num_rows
-    if size not in shared:
-        shared[size] = _read_reference(walk, size)
-    found: Reference = shared[size]
+    """Read every row at the reference point, once for all chains, as many together as is fast."""
+    if "reference" not in shared:
+        shared["reference"] = _read_reference(walk)
+    found: Reference = shared["reference"]
     return found
 
 
-def _read_reference(walk: Walk, size: int) -> Reference:
-    everything = torch.arange(walk.posterior.num_rows)
-    require_repeatable(walk.model, walk.posterior.loss, walk.posterior.rows(everything[: min(size, 8)]))
-    batches = [everything[a : a + size] for a in range(0, len(everything), size)]
-    parts = [walk.rows(walk.posterior.rows(part)) for batch in batches for part in walk.parts(batch)]
-    unit = float(torch.cat([weight for _, weight in parts]).mean())
-    return Reference(torch.cat([losses for losses, _ in parts]) / unit, unit)
+def _read_reference(walk: Walk) -> Reference:
+    posterior, everything = walk.posterior, torch.arange(walk.posterior.num_rows)
+    parts = walk.parts(everything)
+    require_repeatable(walk.model, posterior.loss, posterior.rows(parts[0][:8]))
+    read = [walk.rows(posterior.rows(part)) for part in parts]
+    unit = float(torch.cat([weight for _, weight in read]).mean())
+    return Reference(torch.cat([losses for losses, _ in read]) / unit, unit)

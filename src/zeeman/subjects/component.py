@@ -136,7 +136,7 @@ def resolve_component(model: nn.Module, which: str | Mask) -> Component:
     """
     if not isinstance(which, str):
         return _from_function(model, which)
-    regions = _catalogue(model).get(which)
+    regions = everything([model]) if which == "full" else _catalogue(model).get(which)
     found = None if regions is None else _named(model, regions)
     parameter = dict(model.named_parameters(remove_duplicate=False)).get(which)
     if parameter is not None:
