@@ -26,7 +26,7 @@ from zeeman.errors import ZeemanError
 from zeeman.examination import examine_potential
 from zeeman.sampling import Ladder
 from zeeman.sampling.crowd import Crowd
-from zeeman.sampling.ladder import CLIMB, MAX_RUNGS
+from zeeman.sampling.ladder import CLIMB, LEAST_FRESH, MAX_RUNGS
 from zeeman.sampling.moves import Field
 
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -97,6 +97,7 @@ def measure(case: Case, seed: int, seconds: float) -> dict[str, Any]:
         "health": {key: float(f"{value:.4g}") for key, value in llc.health.items()},
         "cpu_seconds": round(time.process_time() - start, 1),
         **kept,
+        "least_fresh": LEAST_FRESH,
     }
 
 

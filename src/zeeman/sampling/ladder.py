@@ -40,7 +40,7 @@ NEGATIVE = -1e-9
 """Below this K is negative in earnest and not by rounding."""
 FLOOR = 0.5
 """Where the lowest K is more than this share of its mean on the coldest rung of the pilot, the minimum is not 0."""
-FRESH, LEAST_FRESH, REMEMBERED = 0.6, 0.2, 0.3
+FRESH, LEAST_FRESH, REMEMBERED = 0.6, 0.4, 0.3
 """Share of the draws of a rung that must have come down from the hot end, where walkers forget: `REMEMBERED` / t⟨K⟩
 between these bounds. What a walker remembers is where on the zero set it is, and that changes t K by a part of a unit,
 whatever the λ."""
