@@ -21,8 +21,11 @@ from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
-from zeeman.spectra.susceptibility import Susceptibility as Susceptibility
-from zeeman.spectra.susceptibility import jackknife as jackknife
+from zeeman.spectra.response import ResponseSums as ResponseSums
+from zeeman.spectra.response import Susceptibility as Susceptibility
+from zeeman.spectra.response import join_tiles as join_tiles
+from zeeman.spectra.response import respond as respond
+from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume
 from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
