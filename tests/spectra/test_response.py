@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import signal, stats
 
 from zeeman.errors import ZeemanError
 from zeeman.spectra import ResponseSums, Susceptibility, jackknife, join_tiles, respond, susceptibility
@@ -126,15 +126,18 @@ def test_error_bars_cover_68_and_95_percent(memory: float) -> None:
     scores: dict[str, list[Array]] = {"covariance": [], "rho": [], "null": [], "shift": [], "total": []}
     truth = {"covariance": rho, "rho": rho, "null": 0.0, "shift": 0.0, "total": rho}
     for _ in range(250):
-        phi, losses = chains_of(rng, rho, draws=100, memory=memory)
-        chi = respond(phi, losses, *chains_of(rng, rho, draws=100, memory=memory))
+        phi, losses = chains_of(rng, rho, draws=200, memory=memory)
+        chi = respond(phi, losses, *chains_of(rng, rho, draws=200, memory=memory))
         for name, found in scores.items():
             found.append((getattr(chi, name) - truth[name]) / getattr(chi, f"{name}_se"))
     for name, found in scores.items():
         z = abs(np.concatenate(found))
-        # Tokens of one replica share φ, so the 750 scores count as no more than 250: three of their standard errors.
-        assert float((z < 1).mean()) == pytest.approx(0.683, abs=3 * math.sqrt(0.683 * 0.317 / 250)), name
-        assert float((z < 1.96).mean()) == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / 250)), name
+        for level in (1.0, 1.96):
+            # Twenty stretches give Student's t with 19 degrees of freedom: 67 and 93.5 %.
+            expected = 1 - 2 * stats.t.sf(level, 19)
+            # Tokens of one replica share φ, so the 750 scores count as no more than 250.
+            tolerance = 3 * math.sqrt(expected * (1 - expected) / 250)
+            assert float((z < level).mean()) == pytest.approx(expected, abs=tolerance), (name, level)
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.6, 0.8])

@@ -1,5 +1,6 @@
 """What reading, with its error bar: arrays of draws in, readings out."""
 
+from zeeman.spectra.antithetic import parity_parts as parity_parts
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
@@ -21,6 +22,12 @@ from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
+from zeeman.spectra.probe_sums import probe_losses as probe_losses
+from zeeman.spectra.probe_sums import shuffled_means as shuffled_means
+from zeeman.spectra.quality import Quality as Quality
+from zeeman.spectra.quality import quality as quality
+from zeeman.spectra.quality import resolved as resolved
+from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
 from zeeman.spectra.response import ResponseSums as ResponseSums
 from zeeman.spectra.response import Susceptibility as Susceptibility
 from zeeman.spectra.response import join_tiles as join_tiles

@@ -58,9 +58,7 @@ def jackknife_error(kept: NDArray[np.floating]) -> Array:
     return error
 
 
-def jackknife(
-    draws: Array, statistic: Statistic, blocks_per_chain: int = BLOCKS_PER_CHAIN
-) -> tuple[Array, Array]:
+def jackknife(draws: Array, statistic: Statistic, blocks_per_chain: int = BLOCKS_PER_CHAIN) -> tuple[Array, Array]:
     """Estimate a statistic of pooled draws with its standard error, leaving out one stretch of a chain at a time.
 
     Parameters
