@@ -18,6 +18,9 @@ from zeeman.spectra.hessian import quadrature as quadrature
 from zeeman.spectra.hessian import rank_with_gap as rank_with_gap
 from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
+from zeeman.spectra.influence import Influence as Influence
+from zeeman.spectra.influence import influence as influence
+from zeeman.spectra.influence import influence_tiles as influence_tiles
 from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance

@@ -15,8 +15,9 @@ def parity_parts(values: NDArray[np.floating]) -> tuple[Array, Array]:
 
     Cov(φ, ℓ) = Cov(φ_even, ℓ_even) + E[φ_odd ℓ_odd]. Pairs cancel the products of an even and an odd part exactly,
     which for independent draws are noise, and usually most of it: near a minimum φ is even and ℓ_xy odd, by its
-    gradient. Kept as draws of their own (side by side, and stretches of an even length) they leave ρ as it is, with a
-    smaller error. ρ of the even parts alone is another figure: it drops the second term, and the gradient from the
+    gradient. Kept as draws of their own (side by side, in stretches of an even length) they leave ρ as it is, with a
+    smaller error where odd parts are large; where both figures are even a pair counts as one draw, and the error is
+    larger by √2. ρ of the even parts alone is another figure: it drops the second term, and the gradient from the
     spread of ℓ.
 
     Parameters
