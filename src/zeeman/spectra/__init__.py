@@ -25,6 +25,8 @@ from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
+from zeeman.spectra.patterning import Pattern as Pattern
+from zeeman.spectra.patterning import pattern as pattern
 from zeeman.spectra.probe_sums import probe_losses as probe_losses
 from zeeman.spectra.probe_sums import shuffled_means as shuffled_means
 from zeeman.spectra.quality import Quality as Quality
@@ -35,6 +37,9 @@ from zeeman.spectra.response import ResponseSums as ResponseSums
 from zeeman.spectra.response import Susceptibility as Susceptibility
 from zeeman.spectra.response import join_tiles as join_tiles
 from zeeman.spectra.response import respond as respond
+from zeeman.spectra.reweighting import Weights as Weights
+from zeeman.spectra.reweighting import importance_weights as importance_weights
+from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
 from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume
