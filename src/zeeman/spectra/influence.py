@@ -45,9 +45,7 @@ class Influence:
         return -self.kernel
 
 
-def influence(
-    first: NDArray[np.floating], second: NDArray[np.floating] | None = None, *, tile: int = 1024
-) -> Influence:
+def influence(first: NDArray[np.floating], second: NDArray[np.floating] | None = None, *, tile: int = 128) -> Influence:
     """Loss kernel K(z, z') = Cov(ℓ_z, ℓ_z') under the local posterior (arXiv 2509.26544, 2509.26537).
 
     −K is the Bayesian influence function, d⟨ℓ_z⟩/dβ_z' for weights ∝ exp(−Σ β_z ℓ_z). In a Gaussian posterior with
@@ -93,7 +91,7 @@ def influence(
 
 
 def influence_tiles(
-    first: NDArray[np.floating], second: NDArray[np.floating], *, tile: int = 1024
+    first: NDArray[np.floating], second: NDArray[np.floating], *, tile: int = 128
 ) -> Iterator[tuple[slice, slice, Influence]]:
     """Loss kernel a tile at a time, for kernels that do not fit into memory.
 

@@ -312,7 +312,7 @@ def respond(
     *,
     weights: NDArray[np.floating] | None = None,
     weights_full: NDArray[np.floating] | None = None,
-    tile: int = 4096,
+    tile: int = 512,
 ) -> Susceptibility:
     """Susceptibility of one component to each token, a tile of tokens at a time.
 
