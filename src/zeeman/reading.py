@@ -45,6 +45,9 @@ class Verdict(Enum):
         "Too little of the ladder lies within the machine's precision: "
         "write the potential so that small values do not come from cancelling large ones."
     )
+    REWEIGHTED_TOO_FAR = (
+        "A few draws carry nearly all the weight: lower n_beta, add draws, or sample at this n_beta instead."
+    )
     TOO_FEW_DRAWS = "Too few independent draws for an error bar: raise num_draws or num_chains."
 
     @property

@@ -95,9 +95,12 @@ def test_rho_is_a_correlation(seed: int, a: float, b: float, offset: float) -> N
 
 def test_a_probe_that_follows_phi_has_rho_minus_one_and_one_that_stands_still_zero() -> None:
     phi = np.random.default_rng(0).normal(size=(3, 40))
-    chi = susceptibility(phi, np.stack([2 * phi, -phi, 0 * phi]), np.zeros((3, 1, 10)))
-    np.testing.assert_allclose(chi.rho, [-1, 1, 0], atol=1e-12)
+    # Losses relative to φ: −φ is that of a loss that does not move, 0 that of one that moves as the data's.
+    chi = susceptibility(phi, np.stack([2 * phi, -2 * phi, -phi, 0 * phi]), np.zeros((4, 1, 10)))
+    np.testing.assert_allclose(chi.rho, [-1, 1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(chi.rho_se, 0, atol=1e-12)
+    np.testing.assert_array_equal(chi.constant, [False, False, True, True])
+    assert chi.covariance[2] == pytest.approx(phi.var(ddof=1))
 
 
 def coverage(memory: float, chains: int = 4, draws: int = 120, repeats: int = 150) -> dict[str, Array]:
@@ -137,8 +140,12 @@ def test_the_floor_of_rho_is_one_over_the_root_of_the_draws() -> None:
     assert chi.rho.std() == pytest.approx(1 / math.sqrt(480), rel=0.25)
 
 
-def test_one_chain_has_a_null_too() -> None:
+def test_one_chain_has_a_null_too_but_no_error_bar() -> None:
     chi = susceptibility(*correlated(np.random.default_rng(6), np.array([0.9, -0.9]), chains=1, draws=500))
+    assert "at least two" in chi.reason
+    for name in ("covariance", "shift", "total", "rho", "null"):
+        assert np.isfinite(getattr(chi, name)).all()
+        assert np.isnan(getattr(chi, f"{name}_se")).all()
     assert (abs(chi.null) < 0.2).all()
     assert (abs(chi.rho) > 0.8).all()
 
@@ -170,8 +177,9 @@ def test_draws_may_be_single_precision() -> None:
 def test_every_figure_has_one_number_a_probe() -> None:
     chi = susceptibility(*correlated(np.random.default_rng(0), np.zeros(6), draws=11))
     assert isinstance(chi, Susceptibility)
-    assert {np.shape(value) for value in vars(chi).values()} == {(6,)}
-    assert chi.total.shape == (6,)
+    per_probe = {name: value for name, value in vars(chi).items() if name not in ("floor", "reason")}
+    assert {np.shape(value)[-1:] for value in per_probe.values()} == {(6,)}
+    assert chi.reason == ""
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What reading, with its error bar: arrays of draws in, readings out."""
 
+from zeeman.spectra.antithetic import parity_parts as parity_parts
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
@@ -17,12 +18,29 @@ from zeeman.spectra.hessian import quadrature as quadrature
 from zeeman.spectra.hessian import rank_with_gap as rank_with_gap
 from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
+from zeeman.spectra.influence import Influence as Influence
+from zeeman.spectra.influence import influence as influence
+from zeeman.spectra.influence import influence_tiles as influence_tiles
 from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
-from zeeman.spectra.susceptibility import Susceptibility as Susceptibility
-from zeeman.spectra.susceptibility import jackknife as jackknife
+from zeeman.spectra.patterning import Pattern as Pattern
+from zeeman.spectra.patterning import pattern as pattern
+from zeeman.spectra.probe_sums import probe_losses as probe_losses
+from zeeman.spectra.probe_sums import shuffled_means as shuffled_means
+from zeeman.spectra.quality import Quality as Quality
+from zeeman.spectra.quality import quality as quality
+from zeeman.spectra.quality import resolved as resolved
+from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
+from zeeman.spectra.response import ResponseSums as ResponseSums
+from zeeman.spectra.response import Susceptibility as Susceptibility
+from zeeman.spectra.response import join_tiles as join_tiles
+from zeeman.spectra.response import respond as respond
+from zeeman.spectra.reweighting import Weights as Weights
+from zeeman.spectra.reweighting import importance_weights as importance_weights
+from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
+from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume
 from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve

@@ -1,0 +1,206 @@
+"""Loss kernel and Bayesian influence between tokens, sequences or any two sets of losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeeman.errors import ZeemanError
+from zeeman.spectra.stretches import ONE_CHAIN, stretch_edges
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """Loss kernel between two sets of losses, with standard errors; arrays of shape (first, second).
+
+    Parameters
+    ----------
+    kernel, kernel_se : array
+        K(z, z') = Cov(ℓ_z, ℓ_z'), in nats squared.
+    correlation, correlation_se : array
+        K over the standard deviations; 0 where a loss does not move.
+    constant_first, constant_second : array of bool, shape (first,) and (second,)
+        Which losses do not move.
+    reason : str
+        Why figures are missing (NaN); empty if none is.
+    """
+
+    kernel: Array
+    kernel_se: Array
+    correlation: Array
+    correlation_se: Array
+    constant_first: NDArray[np.bool_]
+    constant_second: NDArray[np.bool_]
+    reason: str = ""
+
+    @property
+    def influence(self) -> Array:
+        """−K: how ⟨ℓ_z⟩ answers to more weight on z' (the Bayesian influence function)."""
+        return -self.kernel
+
+
+def influence(first: NDArray[np.floating], second: NDArray[np.floating] | None = None, *, tile: int = 128) -> Influence:
+    """Loss kernel K(z, z') = Cov(ℓ_z, ℓ_z') under the local posterior (arXiv 2509.26544, 2509.26537).
+
+    −K is the Bayesian influence function, d⟨ℓ_z⟩/dβ_z' for weights ∝ exp(−Σ β_z ℓ_z). In a Gaussian posterior with
+    covariance Σ = (nβH + γ)⁻¹, K = g_z·Σ g_z' + ½ tr(A_z Σ A_z' Σ): the first term is the damped influence function of
+    the gradients, the second comes from the curvatures of the two losses.
+
+    Parameters
+    ----------
+    first, second : array, shape (items, chains, draws) or (items, positions, chains, draws)
+        ℓ_z(w) − ℓ_z(w*) on the same draws, in any precision; positions are summed (per-sequence losses). None: the
+        first with itself.
+    tile : int
+        Items at once; memory beyond the answer is a few (tile, tile) and (tile, chains · draws) arrays.
+
+    Returns
+    -------
+    Influence
+
+    Raises
+    ------
+    ZeemanError
+        If the shapes do not fit together or there are fewer than three draws.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.normal(size=(1, 4, 1000))
+    >>> found = influence(np.concatenate([shared, -2 * shared]))
+    >>> found.correlation.round(6).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    second = first if second is None else second
+    shape = first.shape[0], second.shape[0]
+    kernel, kernel_se, correlation, correlation_se = np.empty((4, *shape))
+    constant = np.empty(shape[0], bool), np.empty(shape[1], bool)
+    reason = ONE_CHAIN if first.shape[-2] < 2 else ""
+    answer = Influence(kernel, kernel_se, correlation, correlation_se, *constant, reason)
+    for rows, columns, part in influence_tiles(first, second, tile=tile):
+        for name in ("kernel", "kernel_se", "correlation", "correlation_se"):
+            getattr(answer, name)[rows, columns] = getattr(part, name)
+        answer.constant_first[rows], answer.constant_second[columns] = part.constant_first, part.constant_second
+    return answer
+
+
+def influence_tiles(
+    first: NDArray[np.floating], second: NDArray[np.floating], *, tile: int = 128
+) -> Iterator[tuple[slice, slice, Influence]]:
+    """Loss kernel a tile at a time, for kernels that do not fit into memory.
+
+    Parameters
+    ----------
+    first, second : array, shape (items, chains, draws) or (items, positions, chains, draws)
+        As for `influence`; anything that is sliced along its first axis.
+    tile : int
+
+    Yields
+    ------
+    rows, columns : slice
+        Where the tile stands.
+    influence : Influence
+
+    Raises
+    ------
+    ZeemanError
+        If the shapes do not fit together or there are fewer than three draws.
+
+    Examples
+    --------
+    >>> losses = np.random.default_rng(0).normal(size=(5, 2, 10))
+    >>> [part.kernel.shape for _, _, part in influence_tiles(losses, losses, tile=3)]
+    [(3, 3), (3, 2), (2, 3), (2, 2)]
+    """
+    chains, draws = first.shape[-2:]
+    if first.ndim not in (3, 4) or second.ndim not in (3, 4) or second.shape[-2:] != (chains, draws):
+        raise ZeemanError(
+            "expected two sets of losses (items, chains, draws) or (items, positions, chains, draws) of the same draws"
+            f", got {first.shape} and {second.shape}; bring them into these shapes."
+        )
+    if chains * draws < 3:
+        raise ZeemanError(f"expected at least three draws, got {chains * draws}; raise num_draws or num_chains.")
+    bounds = [range(0, losses.shape[0], tile) for losses in (first, second)]
+    for low in bounds[0]:
+        left = _Side.of(first[low : low + tile])
+        for start in bounds[1]:
+            rows, columns = slice(low, low + tile), slice(start, start + tile)
+            yield rows, columns, _kernel(left, _Side.of(second[columns]))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Losses centred over all draws, shape (items, draws), with sums over stretches, shape (stretches, items)."""
+
+    losses: Array
+    edges: NDArray[np.int64]
+    sums: Array
+    squares: Array
+    constant: NDArray[np.bool_]
+    chains: int
+
+    @classmethod
+    def of(cls, losses: NDArray[np.floating]) -> _Side:
+        chains, draws = losses.shape[-2:]
+        if losses.ndim == 4:
+            losses = losses.sum(axis=1, dtype=np.float64)
+        flat = np.array(losses, np.float64).reshape(len(losses), -1)
+        constant = (flat == flat[:, :1]).all(axis=1)
+        # A loss that left the finite numbers makes its own row NaN and no other.
+        flat[~np.isfinite(flat).all(axis=1)] = math.nan
+        flat -= flat.mean(axis=1, keepdims=True)
+        flat[constant] = 0.0
+        inner = stretch_edges(draws)
+        edges = np.append((np.arange(chains)[:, None] * draws + inner[:-1]).ravel(), chains * draws)
+        sums = np.add.reduceat(flat, edges[:-1], axis=1).T
+        squares = np.add.reduceat(flat**2, edges[:-1], axis=1).T
+        return cls(flat, edges, sums, squares, constant, chains)
+
+    def spread(self) -> tuple[Array, Array]:
+        """Standard deviation of all draws, and with each stretch left out."""
+        n = self.edges[-1]
+        kept = (n - np.diff(self.edges))[:, None]
+        total = self.squares.sum(axis=0)
+        variance = np.maximum(total - self.squares - self.sums**2 / kept, 0.0) / (kept - 1)
+        # Of a variance that left with its stretch only rounding is left.
+        return np.sqrt(total / (n - 1)), np.sqrt(np.where(variance <= 1e-12 * total / n, 0.0, variance))
+
+
+def _kernel(left: _Side, right: _Side) -> Influence:
+    """One centred product, taken stretch by stretch, so that leaving one out is a subtraction."""
+    edges = left.edges
+    n, stretches = int(edges[-1]), len(edges) - 1
+    total = left.losses @ right.losses.T
+    spread, spreads = (left.spread(), right.spread()), range(stretches)
+    kernel = total / (n - 1)
+    correlation = _over(kernel, spread[0][0], spread[1][0])
+    moments = np.zeros((4, *total.shape))
+    for k in spreads:
+        low, high = edges[k], edges[k + 1]
+        kept = n - (high - low)
+        rest = total - left.losses[:, low:high] @ right.losses[:, low:high].T
+        # Means of what is kept: all draws sum to zero.
+        rest -= left.sums[k][:, None] * (right.sums[k] / kept)
+        rest /= kept - 1
+        for at, change in enumerate((rest - kernel, _over(rest, spread[0][1][k], spread[1][1][k]) - correlation)):
+            moments[2 * at] += change
+            moments[2 * at + 1] += change**2
+    scale = (stretches - 1) / stretches if left.chains > 1 else math.nan
+    kernel_se, correlation_se = (
+        np.sqrt(scale * np.maximum(square - change**2 / stretches, 0.0))
+        for change, square in (moments[:2], moments[2:])
+    )
+    reason = ONE_CHAIN if left.chains < 2 else ""
+    return Influence(kernel, kernel_se, correlation, correlation_se, left.constant, right.constant, reason)
+
+
+def _over(kernel: Array, first: Array, second: Array) -> Array:
+    scale = first[:, None] * second
+    result: Array = np.divide(kernel, scale, out=np.zeros_like(kernel), where=scale != 0)
+    return result
