@@ -95,7 +95,10 @@ class _Stub:
     def __init__(self, module: nn.Module) -> None:
         self._module, self._own = module, module.__dict__.get("forward")
         self._run: Callable[..., Any] = module.forward
-        self.forget()
+        self._output: Any = None
+        self._known = False
+        self.tensors: list[torch.Tensor] = []
+        self._versions: list[int] = []
         module.__dict__["forward"] = self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -112,8 +115,7 @@ class _Stub:
 
     def forget(self) -> None:
         self._output, self._known = None, False
-        self.tensors: list[torch.Tensor] = []
-        self._versions: list[int] = []
+        self.tensors, self._versions = [], []
 
     def remove(self) -> None:
         self.forget()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.cached import CachedLosses
+from zeeman.sampling.draw_readers import Draws, OneByOne, Together
 from zeeman.sampling.driver import Observable
-from zeeman.sampling.noise import Noise
-from zeeman.sampling.posterior import LocalPosterior, check_number, rows_of
+from zeeman.sampling.flat import FlatEnergy
+from zeeman.sampling.posterior import LocalPosterior, check_number, rows_of, walker
 from zeeman.sampling.repeatability import require_repeatable
-from zeeman.sampling.walk import Walk
 
-_BYTES_AT_ONCE = 2**25
-"""Most memory of the differences of one tile."""
+_TRIED = 8
+"""Windows on which a loss must repeat itself."""
+_MOST_WORK = 2**18
+"""Parameters times positions up to which a pass costs so much more in calls than in arithmetic that draws share it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,63 +104,78 @@ def forward_draws(
     >>> [tile.differences.shape for tile in tiles]
     [(2, 4, 3), (2, 4, 3)]
     """
+    rows = range(len(item.scored)) if rows is None else rows
     _check(posteriors, item, chains, num_draws, antithetic, rows, tile_rows)
+    signs = (1.0, -1.0) if antithetic else (1.0,)
+    draws = Draws(seed, tuple(chains), num_draws // len(signs), signs)
     for posterior in posteriors:
-        walk = Walk(posterior)
-        reader = _Reader(walk, item, [Noise(seed, chain) for chain in chains], num_draws, antithetic)
+        require_repeatable(walker(posterior)[0], posterior.loss, rows_of(item.batch, slice(0, _TRIED)))
+        reader = (Together if draws_together(posterior, item) else OneByOne)(posterior, item, draws)
         try:
-            for tile in _tiles(rows or range(len(item.scored)), tile_rows or reader.rows_at_once):
-                yield reader.read(tile)
+            for some in _tiles(rows, tile_rows or reader.rows_at_once):
+                yield Tile(posterior.component.name, some, *reader.read(some))
         finally:
             reader.close()
 
 
-class _Reader:
-    """Reads tiles at the draws of one component."""
+def draws_together(posterior: LocalPosterior, item: Observable) -> bool:
+    """Say whether draws are to go through the model together: a function of model and windows alone.
 
-    def __init__(self, walk: Walk, item: Observable, noises: list[Noise], num_draws: int, antithetic: bool) -> None:
-        self.walk, self.item, self.noises = walk, item, noises
-        self.num_draws, self.antithetic = num_draws, antithetic
-        require_repeatable(walk.model, walk.posterior.loss, rows_of(item.batch, slice(0, 8)))
-        self.cached = CachedLosses(walk, item.batch)
-        bytes_of_row = 2 * len(noises) * num_draws * item.scored[0].numel()
-        self.rows_at_once = max(1, min(walk.at_once, _BYTES_AT_ONCE // bytes_of_row))
+    True where parameters of the model times positions of all windows are at most 2¹⁸ and `torch.func.vmap` takes the
+    model. Beyond that a pass has arithmetic enough to fill the processor, and attention is slower with a batch of
+    weights.
 
-    def read(self, rows: range) -> Tile:
-        where = slice(rows.start, rows.stop)
-        scored = self.item.scored[where]
-        self.walk.restore(self.walk.center)
-        reference = self.cached.open(rows_of(self.item.batch, where))
-        _check_shape(reference, scored)
-        expected = reference[scored]
-        differences = torch.empty(len(self.noises), self.num_draws, len(expected), dtype=torch.float16)
-        total = torch.empty(differences.shape[:2], dtype=torch.float64)
-        for c, noise in enumerate(self.noises):
-            for draw in range(self.num_draws):
-                self.draw(noise, draw)
-                found = self.cached.losses()[scored] - expected
-                differences[c, draw], total[c, draw] = found, found.double().sum()
-        return Tile(self.walk.posterior.component.name, rows, differences.numpy(), total.numpy())
+    Parameters
+    ----------
+    posterior : LocalPosterior
+    item : Observable
 
-    def draw(self, noise: Noise, draw: int) -> None:
-        """Put the weights at a draw."""
-        step, odd = divmod(draw, 2) if self.antithetic else (draw, 0)
-        scale: float = self.walk.posterior.localization**-0.5
-        self.walk.place(self.walk.noise(noise, step), -scale if odd else scale)
+    Examples
+    --------
+    >>> small = LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3))
+    >>> draws_together(small, Observable(torch.zeros(1), torch.ones(1, dtype=torch.bool)))
+    True
+    """
+    size = sum(p.numel() for p in posterior.model.parameters())
+    return size * item.scored.numel() <= _MOST_WORK and FlatEnergy(posterior).way == "vmap"
 
-    def close(self) -> None:
-        self.cached.close()
-        self.walk.close()
+
+def _check(
+    posteriors: Sequence[LocalPosterior],
+    item: Observable,
+    chains: Sequence[int],
+    num_draws: int,
+    antithetic: bool,
+    rows: range,
+    tile_rows: int | None,
+) -> None:
+    if not posteriors or not chains or len(set(chains)) < len(chains):
+        raise ZeemanError(
+            f"expected one or more components and one or more different chains, got {len(posteriors)} components and "
+            f"chains {list(chains)}; name each chain once."
+        )
+    if num_draws < 1 or (antithetic and num_draws % 2) or (tile_rows is not None and tile_rows < 1):
+        raise ZeemanError(
+            f"expected num_draws of at least 1, even for antithetic pairs, and tile_rows of at least 1, got {num_draws}"
+            f" and {tile_rows}; choose others."
+        )
+    if item.scored.dtype != torch.bool or not 0 <= rows.start < rows.stop <= len(item.scored) or rows.step != 1:
+        raise ZeemanError(
+            f"expected a boolean mask of {len(item.scored)} windows and a range of them, got {item.scored.dtype} and "
+            f"{rows}; choose windows that exist."
+        )
+    for posterior in posteriors:
+        check_number("localization", posterior.localization, zero=False)
 
 
 def _tiles(rows: range, at_once: int) -> Iterator[range]:
     """Cut rows into parts of at most ``at_once``, of equal numbers as far as can be."""
     count = -(-len(rows) // at_once)
     edges = [rows.start + len(rows) * i // count for i in range(count + 1)]
-    return (range(a, b) for a, b in zip(edges, edges[1:], strict=False))
+    return (range(a, b) for a, b in itertools.pairwise(edges))
 
 
-def gather(tiles: Sequence[Tile] | Iterator[Tile]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float16]]]:
+def gather(tiles: Iterable[Tile]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float16]]]:
     """Put tiles together, for so many tokens as fit into memory.
 
     Parameters
