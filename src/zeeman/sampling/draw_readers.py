@@ -107,11 +107,9 @@ class Together:
         """Give what `OneByOne` gives, up to the order of sums."""
         batch, scored = _window(self.item, rows)
         expected = pick(self.energy.losses(self.energy.center[None], batch)[0], scored)
-        walks = len(self.draws.chains) * len(self.scales)
-        size = (
-            min(_WEIGHTS_AT_ONCE // self.energy.num_parameters, _POSITIONS_AT_ONCE // max(1, scored.numel())) // walks
-        )
-        edges = range(0, self.draws.num_steps, max(1, size))
+        points = min(_WEIGHTS_AT_ONCE // self.energy.num_parameters, _POSITIONS_AT_ONCE // scored.numel())
+        size = max(1, points // (len(self.draws.chains) * len(self.scales)))
+        edges = range(0, self.draws.num_steps, size)
         parts = [self._differences(range(a, min(a + edges.step, edges.stop)), batch, scored) for a in edges]
         differences = torch.cat(parts, dim=1) - expected
         return differences.half().numpy(), differences.double().sum(2).numpy()
