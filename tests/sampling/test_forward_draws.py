@@ -184,6 +184,15 @@ def test_parts_of_several_workers_fit_together_in_any_order() -> None:
         np.testing.assert_allclose(parts[name][1], differences, rtol=2**-10, atol=4e-6)
 
 
+@pytest.mark.parametrize("reader", [OneByOne, Together])
+def test_windows_without_scored_tokens_give_empty_tiles(reader: Any) -> None:
+    posterior, item = double_item()
+    item.scored[:5] = False
+    found, total = reader(posterior, item, Draws(0, (0,), 3, (1.0,))).read(range(5))
+    assert found.shape == (1, 3, 0)
+    assert not total.any()
+
+
 def test_both_ways_read_the_same_draws() -> None:
     posterior, item = double_item()
     draws = Draws(1, (2, 0, 7), 3, (1.0, -1.0))
@@ -313,6 +322,7 @@ def test_a_draw_that_is_lost_is_not_finite_and_harms_no_other() -> None:
         ({"rows": range(3, 3)}, "windows that exist"),
         ({"item": Observable(TOKENS, torch.ones(9, 7, dtype=torch.bool))}, "one mark a loss"),
         ({"item": Observable(TOKENS, SCORED.float())}, "boolean mask"),
+        ({"item": Observable(TOKENS, SCORED & False)}, "without any"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:

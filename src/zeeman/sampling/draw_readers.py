@@ -122,7 +122,7 @@ class Together:
         xi = self._noise.normal(steps).to(self.energy.center.dtype).transpose(0, 1)
         points = self.energy.center + self.scales[:, None] * xi[:, :, None, :]
         losses = self.energy.losses(points.flatten(0, 2), batch)[:, scored]
-        return losses.view(len(self.draws.chains), -1, losses.shape[1])
+        return losses.view(len(self.draws.chains), len(steps) * len(self.scales), losses.shape[1])
 
 
 def pick(losses: torch.Tensor, scored: torch.Tensor) -> torch.Tensor:

@@ -59,11 +59,11 @@ def forward_draws(
     """Read tokens at unloaded draws w = w* + γ^{−1/2} ξ of each component, forward passes only.
 
     Draws are independent, so a chain is but a block of draws from which error bars are made. ξ of draw i of a chain is
-    a function of (seed, chain, i, parameter) alone, and it is made anew for each tile: any worker can read any windows
-    of any component and chain, the parts fit together, and components and checkpoints share their random numbers. Draw
-    i is that of `run_chain` with `Unloaded`. How windows are cut into tiles shows in the last bits of float32 only.
-    Memory is that of one tile, whatever the number of windows and draws. What no moving weight reaches is computed once
-    a tile (`CachedLosses`).
+    a function of (seed, chain, i, parameter) alone, so any worker can read any windows of any component and chain, the
+    parts fit together, and components and checkpoints share their random numbers. Draw i is that of `run_chain` with
+    `Unloaded`. How windows are cut into tiles shows in the last bits of float32 only. Memory is that of one tile and
+    32 MB of noise, whatever the number of windows and draws. What no moving weight reaches is computed once a tile
+    (`CachedLosses`).
 
     Parameters
     ----------
@@ -159,6 +159,8 @@ def _check(
             f"expected num_draws of at least 1, even for antithetic pairs, and tile_rows of at least 1, got {num_draws}"
             f" and {tile_rows}; choose others."
         )
+    if not item.scored.any():
+        raise ZeemanError("expected windows with scored tokens, got a mask without any; mark the tokens to read.")
     if item.scored.dtype != torch.bool or not 0 <= rows.start < rows.stop <= len(item.scored) or rows.step != 1:
         raise ZeemanError(
             f"expected a boolean mask of {len(item.scored)} windows and a range of them, got {item.scored.dtype} and "
