@@ -1,7 +1,7 @@
 """What forward-only draws cost, and what half precision and antithetic pairs do to ρ.
 
 Usage: OMP_NUM_THREADS=1 python benchmarks/forward_only.py [SECTION …]
-Sections: memory, passes, cost, together, precision, antithetic.
+Sections: memory, passes, cost, precision, antithetic.
 
 CPU seconds of the process, since the machine may be shared. The model is a GPT-NeoX of 0.4 M parameters (3 layers,
 width 96, vocabulary 256): untrained for costs, trained for a minute on a grammar of counting and repeated strings where
@@ -28,7 +28,6 @@ import torch
 from torch import nn
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from zeeman.demo.model import AttentionOnlyTransformer
 from zeeman.sampling import (
     LocalPosterior,
     Noise,
@@ -42,7 +41,6 @@ from zeeman.sampling import (
     run_chain,
 )
 from zeeman.sampling.cached import CachedLosses
-from zeeman.sampling.draw_readers import Draws, OneByOne, Together
 from zeeman.sampling.walk import Walk
 
 OUT = Path(__file__).with_suffix(".json")
@@ -138,27 +136,6 @@ def passes() -> dict[str, Any]:
 def read_plainly(walk: Walk) -> torch.Tensor:
     with torch.no_grad():
         return walk.losses(walk.posterior.data)[0]
-
-
-def together() -> list[dict[str, Any]]:
-    """Milliseconds a draw, noise and all, for one window and four."""
-    demo = AttentionOnlyTransformer()
-    cases = [(demo, "demo", 128, 64, c) for c in ("full", "l1h0", "unembed")]
-    cases += [(neox(), "NeoX", VOCABULARY, LENGTH, c) for c in ("l0h0", "l2h0", "l2 mlp", "unembed")]
-    found = []
-    for (model, name, vocabulary, length, component), rows in itertools.product(cases, (1, 4)):
-        tokens = torch.randint(vocabulary, (rows, length), generator=torch.Generator().manual_seed(0))
-        posterior = LocalPosterior(model, tokens, n_beta=0.0, localization=1000.0, component=component)
-        draws = Draws(0, (0, 1), 8, (1.0,))
-        ways = {}
-        for way in (OneByOne, Together):
-            reader = way(posterior, all_of(tokens), draws)
-            reader.read(range(rows))
-            took = min(seconds(lambda reader=reader, rows=rows: reader.read(range(rows))) for _ in range(2))
-            ways[way.__name__] = took / 16 * 1e3
-        found.append({"model": name, "component": component, "windows": rows, **ways})
-        print(found[-1], flush=True)
-    return found
 
 
 @cache
@@ -263,7 +240,7 @@ def memory() -> dict[str, Any]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    sections = {f.__name__: f for f in (memory, passes, cost, together, precision, antithetic)}
+    sections = {f.__name__: f for f in (memory, passes, cost, precision, antithetic)}
     for name in sys.argv[1:] or sections:
         section = sections[name]()
         found = json.loads(OUT.read_text()) if OUT.exists() else {}

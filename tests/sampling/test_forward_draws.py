@@ -22,14 +22,13 @@ from zeeman.sampling import (
     Schedule,
     Tile,
     Unloaded,
-    draws_together,
     forward_draws,
     gather,
     match_energy,
     run_chain,
 )
 from zeeman.sampling.cached import CachedLosses
-from zeeman.sampling.draw_readers import Draws, OneByOne, Together
+from zeeman.sampling.draw_reader import DrawReader, Draws
 from zeeman.sampling.walk import Walk
 from zeeman.subjects import list_components
 
@@ -156,15 +155,14 @@ def double_item() -> tuple[LocalPosterior, Observable]:
     return posterior, Observable(data, torch.ones(40, 2, dtype=torch.bool))
 
 
-@pytest.mark.parametrize("reader", [OneByOne, Together])
-def test_tiles_workers_and_other_chains_change_nothing(reader: Any) -> None:
+def test_tiles_workers_and_other_chains_change_nothing() -> None:
     posterior, item = double_item()
     draws = Draws(3, (0, 5), 4, (1.0, -1.0))
-    whole, total = reader(posterior, item, draws).read(range(40))
-    parts = [reader(posterior, item, draws).read(rows) for rows in (range(1), range(1, 17), range(17, 40))]
+    whole, total = DrawReader(posterior, item, draws).read(range(40))
+    parts = [DrawReader(posterior, item, draws).read(rows) for rows in (range(1), range(1, 17), range(17, 40))]
     np.testing.assert_array_equal(np.concatenate([part for part, _ in parts], axis=2), whole)
     np.testing.assert_allclose(sum(total for _, total in parts), total, rtol=1e-12)
-    alone = reader(posterior, item, Draws(3, (5,), 2, (1.0, -1.0))).read(range(40))[0]
+    alone = DrawReader(posterior, item, Draws(3, (5,), 2, (1.0, -1.0))).read(range(40))[0]
     np.testing.assert_array_equal(alone[0], whole[1, :4])
 
 
@@ -184,27 +182,18 @@ def test_parts_of_several_workers_fit_together_in_any_order() -> None:
         np.testing.assert_allclose(parts[name][1], differences, rtol=2**-10, atol=4e-6)
 
 
-@pytest.mark.parametrize("reader", [OneByOne, Together])
-def test_windows_without_scored_tokens_give_empty_tiles(reader: Any) -> None:
+def test_windows_without_scored_tokens_give_empty_tiles() -> None:
     posterior, item = double_item()
     item.scored[:5] = False
-    found, total = reader(posterior, item, Draws(0, (0,), 3, (1.0,))).read(range(5))
+    found, total = DrawReader(posterior, item, Draws(0, (0,), 3, (1.0,))).read(range(5))
     assert found.shape == (1, 3, 0)
     assert not total.any()
-
-
-def test_both_ways_read_the_same_draws() -> None:
-    posterior, item = double_item()
-    draws = Draws(1, (2, 0, 7), 3, (1.0, -1.0))
-    one, together = OneByOne(posterior, item, draws).read(range(40)), Together(posterior, item, draws).read(range(40))
-    np.testing.assert_allclose(one[1], together[1], rtol=1e-10)
-    np.testing.assert_allclose(one[0], together[0], rtol=2**-10, atol=1e-7)
 
 
 def test_noise_that_does_not_fit_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     posterior = at(neox(), "l1")
     kept = read(posterior, tile_rows=3)
-    monkeypatch.setattr(OneByOne, "_noise", lambda self, c, step: self.walk.noise(self._noises[c], step))
+    monkeypatch.setattr(DrawReader, "_noise", lambda self, c, step: self.walk.noise(self._noises[c], step))
     for a, b in zip(read(posterior, tile_rows=3), kept, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -267,7 +256,7 @@ def test_memory_is_that_of_a_tile() -> None:
     def peak(windows: int) -> tuple[int, set[int]]:
         tokens = TOKENS[:1].repeat(windows, 1) % 16
         item = Observable(tokens, torch.ones(windows, 6, dtype=torch.bool))
-        reader = OneByOne(at(model, "l0h0"), item, Draws(0, (0, 1), 20, (1.0,)))
+        reader = DrawReader(at(model, "l0h0"), item, Draws(0, (0, 1), 20, (1.0,)))
         tracemalloc.start()
         kept = set()
         for start in range(0, windows, 100):
@@ -285,17 +274,8 @@ def test_memory_is_that_of_a_tile() -> None:
 def test_a_tile_holds_no_more_than_its_share_of_memory() -> None:
     item = Observable(torch.zeros(10**6, 7, dtype=torch.int64), torch.ones(10**6, 6, dtype=torch.bool))
     draws = Draws(0, tuple(range(4)), 250, (1.0, -1.0))
-    reader = OneByOne(at(make_tiny(), "unembed"), item, draws)
+    reader = DrawReader(at(make_tiny(), "unembed"), item, draws)
     assert 2 * reader.rows_at_once * 6 * 4 * 500 <= 2**25
-
-
-def test_small_work_goes_together_and_no_other() -> None:
-    posterior, item = double_item()
-    assert draws_together(posterior, item)
-    assert draws_together(at(make_tiny()), ITEM)
-    assert not draws_together(at(neox()), ITEM)
-    many = Observable(TOKENS.repeat(100, 1), SCORED.repeat(100, 1))
-    assert not draws_together(at(make_tiny()), many)
 
 
 def test_a_draw_that_is_lost_is_not_finite_and_harms_no_other() -> None:

@@ -11,16 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.draw_readers import Draws, OneByOne, Together
+from zeeman.sampling.draw_reader import DrawReader, Draws
 from zeeman.sampling.driver import Observable
-from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.posterior import LocalPosterior, check_number, rows_of, walker
 from zeeman.sampling.repeatability import require_repeatable
 
 _TRIED = 8
 """Windows on which a loss must repeat itself."""
-_MOST_WORK = 2**18
-"""Parameters times positions up to which a pass costs so much more in calls than in arithmetic that draws share it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,34 +107,12 @@ def forward_draws(
     draws = Draws(seed, tuple(chains), num_draws // len(signs), signs)
     for posterior in posteriors:
         require_repeatable(walker(posterior)[0], posterior.loss, rows_of(item.batch, slice(0, _TRIED)))
-        reader = (Together if draws_together(posterior, item) else OneByOne)(posterior, item, draws)
+        reader = DrawReader(posterior, item, draws)
         try:
             for some in _tiles(rows, tile_rows or reader.rows_at_once):
                 yield Tile(posterior.component.name, some, *reader.read(some))
         finally:
             reader.close()
-
-
-def draws_together(posterior: LocalPosterior, item: Observable) -> bool:
-    """Say whether draws are to go through the model together: a function of model and windows alone.
-
-    True where parameters of the model times positions of all windows are at most 2¹⁸ and `torch.func.vmap` takes the
-    model. Beyond that a pass has arithmetic enough to fill the processor, and attention is slower with a batch of
-    weights.
-
-    Parameters
-    ----------
-    posterior : LocalPosterior
-    item : Observable
-
-    Examples
-    --------
-    >>> small = LocalPosterior.potential(lambda w: (w**2).sum(), torch.zeros(3))
-    >>> draws_together(small, Observable(torch.zeros(1), torch.ones(1, dtype=torch.bool)))
-    True
-    """
-    size = sum(p.numel() for p in posterior.model.parameters())
-    return size * item.scored.numel() <= _MOST_WORK and FlatEnergy(posterior).way == "vmap"
 
 
 def _check(

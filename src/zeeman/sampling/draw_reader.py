@@ -1,4 +1,4 @@
-"""Two ways to read a tile of windows at many unloaded draws: one after another, or together."""
+"""Reads tiles of windows at the unloaded draws of one component."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.cached import CachedLosses
-from zeeman.sampling.chain_noise import ChainNoise
 from zeeman.sampling.driver import Observable
-from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.noise import Noise
 from zeeman.sampling.posterior import LocalPosterior, rows_of
 from zeeman.sampling.samplers import Vectors
@@ -21,8 +19,6 @@ from zeeman.sampling.walk import Walk
 
 BYTES_AT_ONCE = 2**25
 """Most memory of the differences of one tile, and of the noise that is kept from one tile to the next."""
-_WEIGHTS_AT_ONCE, _POSITIONS_AT_ONCE = 2**17, 2**12
-"""Weights and positions of the draws that go through a model together, so that they stay in the cache."""
 
 Pair = tuple[NDArray[np.float16], NDArray[np.float64]]
 
@@ -50,8 +46,8 @@ class Draws:
         return max(1, BYTES_AT_ONCE // (2 * len(self.chains) * self.num_draws * max(1, item.scored[0].numel())))
 
 
-class OneByOne:
-    """Draws one after another, without what is the same at all of them (`CachedLosses`)."""
+class DrawReader:
+    """Draws one after another, without what is the same at all of them (`CachedLosses`, ADR 12)."""
 
     def __init__(self, posterior: LocalPosterior, item: Observable, draws: Draws) -> None:
         self.walk, self.item, self.draws = Walk(posterior), item, draws
@@ -91,38 +87,6 @@ class OneByOne:
         if len(self._kept) < self._room:
             self._kept[c, step] = [vector.clone() for vector in xi]
         return xi
-
-
-class Together:
-    """Many draws in one batched evaluation of the whole model."""
-
-    def __init__(self, posterior: LocalPosterior, item: Observable, draws: Draws) -> None:
-        self.energy, self.item, self.draws = FlatEnergy(posterior), item, draws
-        self.rows_at_once = draws.rows_at_once(item)
-        self.scales = torch.tensor(draws.scales(posterior), dtype=self.energy.center.dtype)
-        self._noise = ChainNoise(draws.seed, list(draws.chains), self.energy.pieces)
-
-    @torch.no_grad()
-    def read(self, rows: range) -> Pair:
-        """Give what `OneByOne` gives, up to the order of sums."""
-        batch, scored = _window(self.item, rows)
-        expected = pick(self.energy.losses(self.energy.center[None], batch)[0], scored)
-        points = min(_WEIGHTS_AT_ONCE // self.energy.num_parameters, _POSITIONS_AT_ONCE // scored.numel())
-        size = max(1, points // (len(self.draws.chains) * len(self.scales)))
-        edges = range(0, self.draws.num_steps, size)
-        parts = [self._differences(range(a, min(a + edges.step, edges.stop)), batch, scored) for a in edges]
-        differences = torch.cat(parts, dim=1) - expected
-        return differences.half().numpy(), differences.double().sum(2).numpy()
-
-    def close(self) -> None:
-        """Nothing is held that lives longer than this."""
-
-    def _differences(self, steps: range, batch: Any, scored: torch.Tensor) -> torch.Tensor:
-        """Losses at the draws of some steps, shape (chains, draws, tokens)."""
-        xi = self._noise.normal(steps).to(self.energy.center.dtype).transpose(0, 1)
-        points = self.energy.center + self.scales[:, None] * xi[:, :, None, :]
-        losses = self.energy.losses(points.flatten(0, 2), batch)[:, scored]
-        return losses.view(len(self.draws.chains), len(steps) * len(self.scales), losses.shape[1])
 
 
 def pick(losses: torch.Tensor, scored: torch.Tensor) -> torch.Tensor:
