@@ -142,7 +142,7 @@ def read_plainly(walk: Walk) -> torch.Tensor:
 def trained() -> nn.Module:
     model = neox()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for step in range(240):
+    for step in range(160):
         loss = language_model_loss(model, windows(12, 100 + step)).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -167,8 +167,8 @@ def rho(differences: np.ndarray) -> np.ndarray:
 def precision() -> dict[str, Any]:
     """Read the same draws in float32 and in bfloat16; logits become float32 before the loss in both."""
     model, tokens = trained(), windows(10, 7)
-    item, count, found = all_of(tokens), 48, {}
-    for component in ("embed", "l0h0", "l1h1", "l2h0", "l2 mlp"):
+    item, count, found = all_of(tokens), 32, {}
+    for component in ("embed", "l1h1", "l2 mlp"):
         posterior = match_energy(
             LocalPosterior(model, tokens, n_beta=0.0, localization=3000.0, component=component), item, ENERGY, seed=0
         )
