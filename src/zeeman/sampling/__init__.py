@@ -14,6 +14,9 @@ from zeeman.sampling.driver import Observable as Observable
 from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
 from zeeman.sampling.flat import FlatEnergy as FlatEnergy
+from zeeman.sampling.forward_draws import Tile as Tile
+from zeeman.sampling.forward_draws import forward_draws as forward_draws
+from zeeman.sampling.forward_draws import gather as gather
 from zeeman.sampling.health import Health as Health
 from zeeman.sampling.health import judge as judge
 from zeeman.sampling.heating import Estimate as Estimate

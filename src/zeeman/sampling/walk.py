@@ -94,6 +94,11 @@ class Walk:
             for f, (i, box) in zip(places(wanted, flat), self.boxes[some], strict=True)
         ]
 
+    def place(self, xi: Vectors, scale: float) -> None:
+        """Put the weights at w* + scale ξ."""
+        for mine, middle, vector in zip(self.weights, self.center, xi, strict=True):
+            torch.add(middle, vector, alpha=scale, out=mine)
+
     def restore(self, weights: Vectors) -> None:
         """Put the chain where it stood."""
         for mine, stored in zip(self.weights, weights, strict=True):
