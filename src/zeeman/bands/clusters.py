@@ -18,11 +18,10 @@ from zeeman.bands.conductance import (
     conductance_floor,
     degrees_of,
     first_edge,
-    sweep,
+    sweeps,
 )
 from zeeman.bands.neighbours import neighbour_graph
 from zeeman.bands.nulls import gaussian_twin
-from zeeman.bands.pagerank import personalized_pagerank
 from zeeman.bands.preparation import prepare
 from zeeman.errors import ZeemanError
 
@@ -133,14 +132,18 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
         For a graph that is not symmetric or has loops, or too few nodes to hold a cluster.
     """
     if graph.shape[0] < 2 * MIN_SIZE:
-        raise ZeemanError(f"expected at least {2 * MIN_SIZE} rows to look for clusters, got {graph.shape[0]}; add rows.")
+        raise ZeemanError(
+            f"expected at least {2 * MIN_SIZE} rows to look for clusters, got {graph.shape[0]}; add rows."
+        )
     degrees, floor = degrees_of(graph), conductance_floor(null)
     labels = np.full(len(degrees), -1, dtype=np.int64)
     open_seeds = np.ones(len(degrees), dtype=bool)
     walks, gained = centrality(graph, degrees), len(degrees)
     while gained > MIN_GAIN * len(degrees):
         before = int((labels >= 0).sum())
-        _one_pass(graph, degrees, floor, labels, _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0)), open_seeds)
+        _one_pass(
+            graph, degrees, floor, labels, _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0)), open_seeds
+        )
         gained = int((labels >= 0).sum()) - before
     _absorb(graph, degrees, labels)
     return _described(graph, degrees, floor, labels)
@@ -157,14 +160,20 @@ def _one_pass(
         if labels[seed] >= 0:
             continue
         open_seeds[seed] = False
-        swept = sweep(graph, degrees, personalized_pagerank(graph, degrees, int(seed)))
+        fresh = _cluster_around(graph, degrees, floor, labels, int(seed))
+        barren = 0 if len(fresh) else barren + 1
+        if len(fresh):
+            labels[fresh] = labels.max() + 1
+
+
+def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int) -> Ints:
+    """Untaken nodes of the first set around the seed that is cut off from the rest; empty if there is none."""
+    for swept in sweeps(graph, degrees, seed):
         found = swept.nodes[: first_edge(swept, floor)]
         fresh = found[labels[found] < 0]
         if _stands(graph, degrees, floor, fresh):
-            labels[fresh] = labels.max() + 1
-            barren = 0
-        else:
-            barren += 1
+            return fresh
+    return np.empty(0, dtype=np.int64)
 
 
 def _stands(graph: csr_array, degrees: Floats, floor: Floor, nodes: Ints) -> bool:
