@@ -141,9 +141,8 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
     walks, gained = centrality(graph, degrees), len(degrees)
     while gained > MIN_GAIN * len(degrees):
         before = int((labels >= 0).sum())
-        _one_pass(
-            graph, degrees, floor, labels, _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0)), open_seeds
-        )
+        seeds = _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0))
+        _one_pass(graph, degrees, floor, labels, seeds, open_seeds)
         gained = int((labels >= 0).sum()) - before
     _absorb(graph, degrees, labels)
     return _described(graph, degrees, floor, labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Modes:
     def bands(self) -> list[range]:
         """Groups of significant modes that no significant gap separates."""
         edges = [0, *(np.flatnonzero(self.gap_p_values < self.level) + 1).tolist(), self.count]
-        return [range(start, stop) for start, stop in zip(edges, edges[1:], strict=False) if stop > start]
+        return [range(start, stop) for start, stop in pairwise(edges) if stop > start]
 
 
 def significant_modes(
@@ -107,7 +108,7 @@ def significant_modes(
     rounds = num_permutations if nulls is None else len(nulls)
     if (rounds + 1) * level < 1:
         raise ZeemanError(
-            f"expected at least {int(np.ceil(1 / level)) - 1} nulls for level {level}, got {rounds}; give more or raise it."
+            f"expected at least {int(np.ceil(1 / level)) - 1} nulls for level {level}, got {rounds}; give more."
         )
     prepared = prepare(matrix, names)
     if nulls is not None and any(null.shape != prepared.shape for null in nulls):
@@ -155,7 +156,7 @@ def _largest(noise: Floats, energy: float) -> float:
 
 
 def _gap_p_values(weights: Floats) -> Floats:
-    """p of each gap, from the squared scores of neighbouring modes."""
+    """Chance of each gap, from the squared scores of neighbouring modes."""
     both = weights[:, :-1] + weights[:, 1:]
     difference = (weights[:, :-1] - weights[:, 1:]).sum(axis=0)
     p_values: Floats = np.exp(-(difference**2) / (both**2).sum(axis=0))

@@ -39,9 +39,10 @@ def personalized_pagerank(
 
     Andersen, Chung and Lang push probability from node to node until the residual r = e_seed − [1 − (1−α)W]p/α is
     below ε·degree everywhere, which bounds the error of p by ε·degree, since the degrees are stationary. Here the
-    nodes above that bound are solved for together, by conjugate gradients in the symmetric variables D^{−½}p, with p = 0
-    outside; nodes outside whose residual then passes the bound join, until none does. The guarantee is the same
-    (|p − exact| ≤ ε·degree), the cost grows with the support, not with the graph, and 1/α pushes become about 1/√α steps.
+    nodes above that bound are solved for together, by conjugate gradients in the symmetric variables D^{−½}p, with
+    p = 0 outside; nodes outside whose residual then passes the bound join, until none does. The guarantee is the same
+    (|p − exact| ≤ ε·degree), the cost grows with the support, not with the graph, and 1/α pushes become about
+    1/√α steps.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def personalized_pagerank(
     >>> path = csr_array(np.array([[0.0, 1, 0], [1, 0, 1], [0, 1, 0]]))
     >>> local = personalized_pagerank(path, np.array([1.0, 2, 1]), seed=0, teleport=0.5)
     >>> [round(float(p), 4) for p in local.rank]
-    [0.6786, 0.2857, 0.0357]
+    [0.7083, 0.25, 0.0417]
     """
     nodes = np.union1d(graph.indices[graph.indptr[seed] : graph.indptr[seed + 1]], [seed]).astype(np.int64)
     solution = np.zeros(len(nodes))

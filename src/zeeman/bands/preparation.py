@@ -43,7 +43,7 @@ def prepare(matrix: NDArray[np.floating], names: Sequence[str] | None = None, wh
 
     Examples
     --------
-    >>> x = prepare(np.array([[1.0, 20.0, 3.0], [2.0, 10.0, 5.0], [3.0, 30.0, 7.0]]))
+    >>> x = prepare(np.array([[1.0, 20.0, 3.0], [2.0, 10.0, 5.0], [3.0, 30.0, 9.0]]))
     >>> bool(np.allclose(x.sum(axis=1), 0))
     True
     >>> prepare(np.array([[1.0, 2.0], [1.0, 3.0]]), names=["l0h0", "l0h1"])
@@ -67,6 +67,7 @@ def standardize(matrix: NDArray[np.floating], names: Sequence[str] | None = None
     if len(columns) != values.shape[1]:
         raise ZeemanError(f"expected {values.shape[1]} names, one a column, got {len(columns)}; name every column.")
     _refuse_not_finite(values, columns)
+    _refuse_rows(np.ptp(values, axis=1) <= SMALLEST_SPREAD * np.abs(values).max(axis=1))
     size = np.abs(values).max(axis=0)
     values /= np.where(size > 0, size, 1.0)
     values -= values.mean(axis=0)
@@ -82,11 +83,14 @@ def standardize(matrix: NDArray[np.floating], names: Sequence[str] | None = None
 def center_rows(standardized: Floats) -> Floats:
     """Take the mean over columns out of each row, in place; rows that vanish are refused."""
     standardized -= standardized.mean(axis=1, keepdims=True)
-    vanished = np.abs(standardized).max(axis=1) <= SMALLEST_SPREAD
-    if vanished.any():
-        rows = _listed([str(i) for i in np.flatnonzero(vanished)])
-        raise ZeemanError(f"expected rows that vary between columns, got constant rows {rows}; leave them out.")
+    _refuse_rows(np.abs(standardized).max(axis=1) <= SMALLEST_SPREAD)
     return standardized
+
+
+def _refuse_rows(constant: NDArray[np.bool_]) -> None:
+    if constant.any():
+        rows = _listed([str(i) for i in np.flatnonzero(constant)])
+        raise ZeemanError(f"expected rows that vary between columns, got constant rows {rows}; leave them out.")
 
 
 def _refuse_not_finite(values: Floats, columns: list[str]) -> None:

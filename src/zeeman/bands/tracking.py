@@ -1,9 +1,10 @@
-"""Bands along an axis: which cluster or mode at one point is which at the next, and what is born, dies, splits, merges."""
+"""Bands along an axis: which cluster or mode is which at the next point; births, deaths, splits and merges."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -184,7 +185,8 @@ def track(
     Examples
     --------
     >>> labels = [np.repeat([0], 60), np.repeat([0, 1], 30)]
-    >>> bands = track(np.array([0.0, 1.0]), [token_overlap(*labels)], [np.ones(1), np.ones(2)], [np.zeros(1), np.zeros(2)])
+    >>> strength, errors = [np.ones(1), np.ones(2)], [np.zeros(1), np.zeros(2)]
+    >>> bands = track(np.array([0.0, 1.0]), [token_overlap(*labels)], strength, errors)
     >>> [(band.members, band.birth, band.parent) for band in bands]
     [((0, 0), 'start', None), ((1,), 'split', 0)]
     """
@@ -221,9 +223,10 @@ def _step(paths: list[_Path], current: list[int], overlap: Overlap, point: int) 
             path = len(paths)
             holder = int(backward[:, member].argmax()) if len(backward) else 0
             split = bool(len(backward)) and backward[holder, member] >= MAJORITY
-            paths.append(
-                _Path(point, [member], "split" if split else "birth", parent=current[holder] if split else None)
-            )
+            begun = _Path(point, [member], "birth")
+            if split:
+                begun.birth, begun.parent = "split", current[holder]
+            paths.append(begun)
         after.append(path)
     for member in set(range(len(forward))) - set(kept.values()):
         holder = int(forward[member].argmax()) if forward.shape[1] else 0
@@ -249,7 +252,7 @@ def _refuse_misfits(
         raise ZeemanError("expected an axis that rises from point to point, got one that does not; sort the points.")
     members = [len(values) for values in strength]
     fits = [len(values) for values in errors] == members and len(members) == len(axis) == len(overlaps) + 1
-    pairs = list(zip(members, members[1:], strict=False))
+    pairs = list(pairwise(members))
     if not fits or [overlap.forward.shape for overlap in overlaps] != pairs:
         shapes = [overlap.forward.shape for overlap in overlaps]
         raise ZeemanError(
