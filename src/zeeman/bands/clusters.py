@@ -113,7 +113,7 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
     prefix. The first edge of it (:func:`~zeeman.bands.conductance.first_edge`) is a cluster, less what is taken
     already, if its Φ is below 0.8 of what ``null`` shows at that size. A pass ends when no seed is left or 32 in a row
     found nothing; the passes end when one adds less than 0.1 % of the nodes. Last, whoever has more than half of its
-    edges in a cluster joins it, which lowers Φ.
+    edges in a cluster moves there, which lowers the cut.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
         seeds = _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0))
         _one_pass(graph, degrees, floor, labels, seeds, open_seeds)
         gained = int((labels >= 0).sum()) - before
-    _absorb(graph, degrees, labels)
+    _settle(graph, degrees, labels)
     return _described(graph, degrees, floor, labels)
 
 
@@ -188,19 +188,28 @@ def _peaks(graph: csr_array, height: Floats) -> Ints:
     return peaks[np.argsort(-height[peaks], kind="stable")]
 
 
-def _absorb(graph: csr_array, degrees: Floats, labels: Ints) -> None:
-    """Let nodes join the cluster that holds more than half of their edges, until none is left to join."""
+def _settle(graph: csr_array, degrees: Floats, labels: Ints) -> None:
+    """Let each node join the cluster that holds more than half of its edges, for as long as fewer edges are cut."""
+    cut = _cut(graph, labels)
     while labels.max() >= 0:
-        outside = np.flatnonzero(labels < 0)
         members = np.flatnonzero(labels >= 0)
         belongs = csr_array(
             (np.ones(len(members)), (members, labels[members])), shape=(len(labels), int(labels.max()) + 1)
         )
-        shared = (graph[outside] @ belongs).tocoo()
-        joining = shared.data > degrees[outside[shared.row]] / 2
-        if not joining.any():
+        shared = (graph @ belongs).tocoo()
+        joining = shared.data > degrees[shared.row] / 2
+        moved = labels.copy()
+        moved[shared.row[joining]] = shared.col[joining]
+        after = _cut(graph, moved)
+        if after >= cut:
             return
-        labels[outside[shared.row[joining]]] = shared.col[joining]
+        labels[:], cut = moved, after
+
+
+def _cut(graph: csr_array, labels: Ints) -> float:
+    """Weight of the edge ends that lead out of a cluster or start in none."""
+    here, there = np.repeat(labels, np.diff(graph.indptr)), labels[graph.indices]
+    return float(graph.data[(here != there) | (here < 0)].sum())
 
 
 def _described(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints) -> Clusters:

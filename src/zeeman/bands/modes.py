@@ -133,7 +133,7 @@ def _p_values(
     p_values = np.ones(len(values))
     taken, rest = np.full((len(right), 1), len(right) ** -0.5), prepared
     for mode, value in enumerate(values):
-        noise = _permuted(rest, rounds, seed, mode) if given is None else iter(given)
+        noise = _permuted(rest, rounds, seed, mode) if given is None else _rescaled(given, rest)
         energy = float((rest**2).sum())
         reached = sum(_largest(null - (null @ taken) @ taken.T, energy) >= value for null in noise)
         p_values[mode] = max((1 + reached) / (1 + rounds), p_values[mode - 1] if mode else 0.0)
@@ -147,6 +147,12 @@ def _p_values(
 def _permuted(rest: Floats, rounds: int, seed: int, mode: int) -> Iterator[Floats]:
     for number in range(rounds):
         yield np.random.default_rng([seed, 3, mode, number]).permuted(rest, axis=0)
+
+
+def _rescaled(given: list[Floats], rest: Floats) -> Iterator[Floats]:
+    """Noise with the spread that each column has left."""
+    for null in given:
+        yield null * (rest.std(axis=0) / null.std(axis=0))
 
 
 def _largest(noise: Floats, energy: float) -> float:

@@ -48,7 +48,7 @@ class Overlap:
         return similarity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Band:
     """One path of clusters or modes along the axis.
 
