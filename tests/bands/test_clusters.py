@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array
 
 from zeeman.bands import adjusted_rand_index, cluster_rows, find_clusters, neighbour_graph, rewired
-from zeeman.bands.conductance import conductance, degrees_of
+from zeeman.bands.cuts import conductance, degrees_of
 from zeeman.errors import ZeemanError
 
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from zeeman.bands import conductance, gaussian_twin, nearest_neighbours, neighbour_graph, neighbours, rewired
-from zeeman.bands.conductance import degrees_of, sweep
+from zeeman.bands.cuts import degrees_of, sweep
 from zeeman.bands.pagerank import TOLERANCE, personalized_pagerank
 from zeeman.errors import ZeemanError
 

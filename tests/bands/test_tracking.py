@@ -27,19 +27,16 @@ def test_birth_split_merge_and_death() -> None:
     """400 tokens: A splits into A and B; C and D merge; E is born from tokens that were nowhere; F dies."""
     before = np.repeat([0, 1, 2, 3, -1], [120, 80, 60, 60, 80])
     after = np.repeat([4, 0, 1, 1, -1, 2], [70, 50, 80, 60, 60, 80])
-    bands = {(band.first, band.members[0]): band for band in follow([before, after])}
-    kept, split = bands[(0, 0)], bands[(1, 0)]
+    bands = follow([before, after])
+    by_start = {(band.first, band.members[0]): band for band in bands}
+    kept, split = by_start[(0, 0)], by_start[(1, 0)]
     assert (kept.members, kept.birth, kept.death) == ((0, 4), "start", "end")
-    names = list(follow([before, after]))
-    assert split.birth == "split"
-    assert names[split.parent or 0] == kept or names[split.parent or 0].members == kept.members
-    assert bands[(0, 1)].members == (1, 1)
-    merged = bands[(0, 2)]
-    assert merged.death == "merge"
-    assert names[merged.heir if merged.heir is not None else -1].members == (1, 1)
-    assert bands[(0, 3)].death == "death"
-    assert bands[(1, 2)].birth == "birth"
-    assert bands[(1, 2)].parent is None
+    assert (split.birth, split.parent) == ("split", bands.index(kept))
+    joined, merged = by_start[(0, 1)], by_start[(0, 2)]
+    assert joined.members == (1, 1)
+    assert (merged.death, merged.heir) == ("merge", bands.index(joined))
+    assert (by_start[(0, 3)].death, by_start[(0, 3)].heir) == ("death", None)
+    assert (by_start[(1, 2)].birth, by_start[(1, 2)].parent) == ("birth", None)
 
 
 @given(st.integers(0, 10**6))

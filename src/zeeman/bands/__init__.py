@@ -3,7 +3,7 @@
 from zeeman.bands.clusters import Clusters as Clusters
 from zeeman.bands.clusters import cluster_rows as cluster_rows
 from zeeman.bands.clusters import find_clusters as find_clusters
-from zeeman.bands.conductance import conductance as conductance
+from zeeman.bands.cuts import conductance as conductance
 from zeeman.bands.modes import Modes as Modes
 from zeeman.bands.modes import significant_modes as significant_modes
 from zeeman.bands.neighbours import nearest_neighbours as nearest_neighbours

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from zeeman.bands.conductance import (
+from zeeman.bands.cuts import (
     MARGIN,
     MIN_SIZE,
     Floor,
@@ -110,7 +110,7 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
 
     From a seed that is not in a cluster yet, the best connected around, personalized PageRank ranks the nodes, and a
     sweep over the ranking by rank per degree gives the conductance Φ(S) = cut(S, rest)/min(vol S, vol rest) of each
-    prefix. The first edge of it (:func:`~zeeman.bands.conductance.first_edge`) is a cluster, less what is taken
+    prefix. The first edge of it (:func:`~zeeman.bands.cuts.first_edge`) is a cluster, less what is taken
     already, if its Φ is below 0.8 of what ``null`` shows at that size. A pass ends when no seed is left or 32 in a row
     found nothing; the passes end when one adds less than 0.1 % of the nodes. Last, whoever has more than half of its
     edges in a cluster moves there, which lowers the cut.

@@ -221,5 +221,5 @@ def _ari(counts: Floats, rows: Ints, columns: Ints) -> float:
     return 1.0 if most == expected else (together - expected) / (most - expected)
 
 
-def _pairs(counts: Floats) -> float:
+def _pairs(counts: NDArray[np.number]) -> float:
     return float((counts * (counts - 1) / 2).sum())
