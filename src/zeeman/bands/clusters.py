@@ -13,11 +13,12 @@ from zeeman.bands.cuts import (
     MARGIN,
     MIN_SIZE,
     Floor,
+    Scale,
     centrality,
     conductance,
     conductance_floor,
     degrees_of,
-    first_edge,
+    edge,
     sweeps,
 )
 from zeeman.bands.neighbours import neighbour_graph
@@ -66,6 +67,7 @@ def cluster_rows(
     *,
     names: Sequence[str] | None = None,
     whiten: bool = False,
+    scale: Scale = "fine",
     seed: int = 0,
 ) -> Clusters:
     """Find clusters of tokens in a response matrix, however many there are.
@@ -81,6 +83,8 @@ def cluster_rows(
         Names of the columns, for messages.
     whiten : bool
         Whether to whiten principal axes first.
+    scale : "fine" or "coarse"
+        See :func:`find_clusters`.
     seed : int
         Of the Gaussian cloud, the only thing left to chance.
 
@@ -102,15 +106,15 @@ def cluster_rows(
     [200, 200, 200]
     """
     prepared = prepare(matrix, names, whiten)
-    return find_clusters(neighbour_graph(prepared, k), neighbour_graph(gaussian_twin(prepared, seed), k))
+    return find_clusters(neighbour_graph(prepared, k), neighbour_graph(gaussian_twin(prepared, seed), k), scale)
 
 
-def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
+def find_clusters(graph: csr_array, null: csr_array, scale: Scale = "fine") -> Clusters:
     """Cut a graph into sets of low conductance, from many seeds.
 
     From a seed that is not in a cluster yet, the best connected around, personalized PageRank ranks the nodes, and a
     sweep over the ranking by rank per degree gives the conductance Φ(S) = cut(S, rest)/min(vol S, vol rest) of each
-    prefix. The first edge of it (:func:`~zeeman.bands.cuts.first_edge`) is a cluster, less what is taken
+    prefix. The edge of it (:func:`~zeeman.bands.cuts.edge`) is a cluster, less what is taken
     already, if its Φ is below 0.8 of what ``null`` shows at that size. A pass ends when no seed is left or 32 in a row
     found nothing; the passes end when one adds less than 0.1 % of the nodes. Last, whoever has more than half of its
     edges in a cluster moves there, which lowers the cut.
@@ -121,6 +125,9 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
         Symmetric, without loops.
     null : csr_array, shape (nodes, nodes)
         A graph like it without clusters: see :mod:`zeeman.bands.nulls`.
+    scale : "fine" or "coarse"
+        Whether a sweep stops at the first edge or at the deepest. The fine scale tells neighbouring clusters apart and
+        cuts long thin ones to pieces; the coarse one keeps those whole and unites neighbours.
 
     Returns
     -------
@@ -142,14 +149,20 @@ def find_clusters(graph: csr_array, null: csr_array) -> Clusters:
     while gained > MIN_GAIN * len(degrees):
         before = int((labels >= 0).sum())
         seeds = _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0))
-        _one_pass(graph, degrees, floor, labels, seeds, open_seeds)
+        _one_pass(graph, degrees, floor, labels, seeds, open_seeds, scale)
         gained = int((labels >= 0).sum()) - before
     _settle(graph, degrees, labels)
     return _described(graph, degrees, floor, labels)
 
 
 def _one_pass(
-    graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seeds: Ints, open_seeds: NDArray[np.bool_]
+    graph: csr_array,
+    degrees: Floats,
+    floor: Floor,
+    labels: Ints,
+    seeds: Ints,
+    open_seeds: NDArray[np.bool_],
+    scale: Scale,
 ) -> None:
     """Grow a cluster from each seed that none has reached; write to ``labels`` and close the seeds."""
     barren = 0
@@ -159,16 +172,16 @@ def _one_pass(
         if labels[seed] >= 0:
             continue
         open_seeds[seed] = False
-        fresh = _cluster_around(graph, degrees, floor, labels, int(seed))
+        fresh = _cluster_around(graph, degrees, floor, labels, int(seed), scale)
         barren = 0 if len(fresh) else barren + 1
         if len(fresh):
             labels[fresh] = labels.max() + 1
 
 
-def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int) -> Ints:
+def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int, scale: Scale) -> Ints:
     """Untaken nodes of the first set around the seed that is cut off from the rest; empty if there is none."""
     for swept in sweeps(graph, degrees, seed):
-        found = swept.nodes[: first_edge(swept, floor)]
+        found = swept.nodes[: edge(swept, floor, scale)]
         fresh = found[labels[found] < 0]
         if _stands(graph, degrees, floor, fresh):
             return fresh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from zeeman.errors import ZeemanError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Scale = Literal["fine", "coarse"]
 
 MIN_SIZE = 20
 """Nodes of the smallest cluster."""
@@ -142,21 +144,19 @@ def sweeps(graph: csr_array, degrees: Floats, seed: int) -> Iterator[Sweep]:
         yield sweep(graph, degrees, personalized_pagerank(graph, degrees, seed, teleport))
 
 
-def first_edge(swept: Sweep, floor: Floor) -> int:
-    """Size of the first prefix that is cut off from the rest: 0 if there is none.
+def edge(swept: Sweep, floor: Floor, scale: Scale) -> int:
+    """Size of the prefix that is cut off from the rest: 0 if there is none.
 
-    It is the smallest conductance, below 0.8 of the floor, before the conductance rises by a tenth for the first time,
-    among prefixes of at least 20 nodes and at most 0.99 of the volume. The first edge rather than the deepest, for
-    unions of clusters are often cut off better than each of them.
+    Prefixes of at least 20 nodes, at most 0.99 of the volume, and a conductance below 0.8 of the floor are asked. At
+    the coarse scale it is the one of least conductance; at the fine scale, of least conductance before the conductance
+    rises by a tenth for the first time, for unions of clusters are often cut off better than each of them.
     """
     sizes = np.arange(1.0, len(swept.nodes) + 1)
     fit = (sizes >= MIN_SIZE) & (swept.volume <= MAIN_BODY) & (swept.conductance < MARGIN * floor.at(sizes))
     lowest = np.minimum.accumulate(np.where(fit, swept.conductance, np.inf))
-    risen = np.flatnonzero(swept.conductance > PROMINENCE * lowest)
-    stop = int(risen[0]) if len(risen) else len(sizes)
-    if stop == 0 or not np.isfinite(lowest[stop - 1]):
-        return 0
-    return int(np.flatnonzero(np.where(fit, swept.conductance, np.inf)[:stop] == lowest[stop - 1])[-1]) + 1
+    risen = np.flatnonzero(swept.conductance > PROMINENCE * lowest) if scale == "fine" else []
+    last = lowest[risen[0] - 1 if len(risen) else -1]
+    return int(np.flatnonzero(fit & (swept.conductance == last))[0]) + 1 if np.isfinite(last) else 0
 
 
 def conductance_floor(null: csr_array) -> Floor:
