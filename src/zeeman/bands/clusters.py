@@ -1,0 +1,235 @@
+"""Clusters that find their own number: sets of rows that a random walk from inside hardly leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from zeeman.bands.cuts import (
+    MARGIN,
+    MIN_SIZE,
+    Floor,
+    Scale,
+    centrality,
+    conductance,
+    conductance_floor,
+    degrees_of,
+    edge,
+    sweeps,
+)
+from zeeman.bands.neighbours import neighbour_graph
+from zeeman.bands.nulls import gaussian_twin
+from zeeman.bands.preparation import prepare
+from zeeman.errors import ZeemanError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MIN_GAIN = 1e-3
+"""Share of the nodes that a pass over seeds must add for another pass to follow."""
+PATIENCE = 32
+"""Seeds in a row that may find nothing before a pass ends."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A partition of some of the nodes; the others belong nowhere.
+
+    Parameters
+    ----------
+    labels : array of int, shape (nodes,)
+        Number of the cluster, the largest being 0; −1 for none.
+    sizes : array of int, shape (clusters,)
+    conductance : array, shape (clusters,)
+        Share of a cluster's edge ends that lead out of it.
+    floor : array, shape (clusters,)
+        The smallest conductance that noise shows at its size.
+    """
+
+    labels: Ints
+    sizes: Ints
+    conductance: Floats
+    floor: Floats
+
+    @property
+    def coverage(self) -> float:
+        """Share of the nodes that belong to a cluster."""
+        return float((self.labels >= 0).mean())
+
+
+def cluster_rows(
+    matrix: NDArray[np.floating],
+    k: int = 45,
+    *,
+    names: Sequence[str] | None = None,
+    whiten: bool = False,
+    scale: Scale = "fine",
+    seed: int = 0,
+) -> Clusters:
+    """Find clusters of tokens in a response matrix, however many there are.
+
+    The prepared rows are joined to their k nearest; clusters are sets of low conductance in that graph
+    (:func:`find_clusters`), lower than in the graph of a Gaussian cloud with the same covariance.
+
+    Parameters
+    ----------
+    matrix : array, shape (tokens, components)
+    k : int
+    names : sequence of str, optional
+        Names of the columns, for messages.
+    whiten : bool
+        Whether to whiten principal axes first.
+    scale : "fine" or "coarse"
+        See :func:`find_clusters`.
+    seed : int
+        Of the Gaussian cloud, the only thing left to chance.
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    ZeemanError
+        For constant or broken rows or columns, or fewer than k + 1 rows.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> planted = np.repeat([0, 1, 2], 200)
+    >>> matrix = 6 * rng.standard_normal((3, 8))[planted] + rng.standard_normal((600, 8))
+    >>> cluster_rows(matrix).sizes.tolist()
+    [200, 200, 200]
+    """
+    prepared = prepare(matrix, names, whiten)
+    return find_clusters(neighbour_graph(prepared, k), neighbour_graph(gaussian_twin(prepared, seed), k), scale)
+
+
+def find_clusters(graph: csr_array, null: csr_array, scale: Scale = "fine") -> Clusters:
+    """Cut a graph into sets of low conductance, from many seeds.
+
+    From a seed that is not in a cluster yet, the best connected around, personalized PageRank ranks the nodes, and a
+    sweep over the ranking by rank per degree gives the conductance Φ(S) = cut(S, rest)/min(vol S, vol rest) of each
+    prefix. The edge of it (:func:`~zeeman.bands.cuts.edge`) is a cluster, less what is taken
+    already, if its Φ is below 0.8 of what ``null`` shows at that size. A pass ends when no seed is left or 32 in a row
+    found nothing; the passes end when one adds less than 0.1 % of the nodes. Last, whoever has more than half of its
+    edges in a cluster moves there, which lowers the cut.
+
+    Parameters
+    ----------
+    graph : csr_array, shape (nodes, nodes)
+        Symmetric, without loops.
+    null : csr_array, shape (nodes, nodes)
+        A graph like it without clusters: see :mod:`zeeman.bands.nulls`.
+    scale : "fine" or "coarse"
+        Whether a sweep stops at the first edge or at the deepest. The fine scale tells neighbouring clusters apart and
+        cuts long thin ones to pieces; the coarse one keeps those whole and unites neighbours.
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    ZeemanError
+        For a graph that is not symmetric or has loops, or too few nodes to hold a cluster.
+    """
+    if graph.shape[0] < 2 * MIN_SIZE:
+        raise ZeemanError(
+            f"expected at least {2 * MIN_SIZE} rows to look for clusters, got {graph.shape[0]}; add rows."
+        )
+    degrees, floor = degrees_of(graph), conductance_floor(null)
+    labels = np.full(len(degrees), -1, dtype=np.int64)
+    open_seeds = np.ones(len(degrees), dtype=bool)
+    walks, gained = centrality(graph, degrees), len(degrees)
+    while gained > MIN_GAIN * len(degrees):
+        before = int((labels >= 0).sum())
+        seeds = _peaks(graph, np.where(open_seeds & (labels < 0), walks, 0.0))
+        _one_pass(graph, degrees, floor, labels, seeds, open_seeds, scale)
+        gained = int((labels >= 0).sum()) - before
+    _settle(graph, degrees, labels)
+    return _described(graph, degrees, floor, labels)
+
+
+def _one_pass(
+    graph: csr_array,
+    degrees: Floats,
+    floor: Floor,
+    labels: Ints,
+    seeds: Ints,
+    open_seeds: NDArray[np.bool_],
+    scale: Scale,
+) -> None:
+    """Grow a cluster from each seed that none has reached; write to ``labels`` and close the seeds."""
+    barren = 0
+    for seed in seeds:
+        if barren == PATIENCE:
+            return
+        if labels[seed] >= 0:
+            continue
+        open_seeds[seed] = False
+        fresh = _cluster_around(graph, degrees, floor, labels, int(seed), scale)
+        barren = 0 if len(fresh) else barren + 1
+        if len(fresh):
+            labels[fresh] = labels.max() + 1
+
+
+def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int, scale: Scale) -> Ints:
+    """Untaken nodes of the first set around the seed that is cut off from the rest; empty if there is none."""
+    for swept in sweeps(graph, degrees, seed):
+        found = swept.nodes[: edge(swept, floor, scale)]
+        fresh = found[labels[found] < 0]
+        if _stands(graph, degrees, floor, fresh):
+            return fresh
+    return np.empty(0, dtype=np.int64)
+
+
+def _stands(graph: csr_array, degrees: Floats, floor: Floor, nodes: Ints) -> bool:
+    if len(nodes) < MIN_SIZE:
+        return False
+    return conductance(graph, degrees, nodes) < MARGIN * float(floor.at(np.array([float(len(nodes))]))[0])
+
+
+def _peaks(graph: csr_array, height: Floats) -> Ints:
+    """Nodes at least as high as all their neighbours, the highest first; nodes of height 0 are out."""
+    around = np.maximum.reduceat(height[graph.indices], graph.indptr[:-1])
+    peaks = np.flatnonzero((height > 0) & (height >= around))
+    return peaks[np.argsort(-height[peaks], kind="stable")]
+
+
+def _settle(graph: csr_array, degrees: Floats, labels: Ints) -> None:
+    """Let each node join the cluster that holds more than half of its edges, for as long as fewer edges are cut."""
+    cut = _cut(graph, labels)
+    while labels.max() >= 0:
+        members = np.flatnonzero(labels >= 0)
+        belongs = csr_array(
+            (np.ones(len(members)), (members, labels[members])), shape=(len(labels), int(labels.max()) + 1)
+        )
+        shared = (graph @ belongs).tocoo()
+        joining = shared.data > degrees[shared.row] / 2
+        moved = labels.copy()
+        moved[shared.row[joining]] = shared.col[joining]
+        after = _cut(graph, moved)
+        if after >= cut:
+            return
+        labels[:], cut = moved, after
+
+
+def _cut(graph: csr_array, labels: Ints) -> float:
+    """Weight of the edge ends that lead out of a cluster or start in none."""
+    here, there = np.repeat(labels, np.diff(graph.indptr)), labels[graph.indices]
+    return float(graph.data[(here != there) | (here < 0)].sum())
+
+
+def _described(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints) -> Clusters:
+    """Number the clusters by falling size and add their figures."""
+    sizes = np.bincount(labels[labels >= 0])
+    order = np.argsort(-sizes, kind="stable")
+    renamed = np.append(np.argsort(order, kind="stable"), -1)
+    labels, sizes = renamed[labels], sizes[order]
+    values = [conductance(graph, degrees, np.flatnonzero(labels == number)) for number in range(len(sizes))]
+    return Clusters(labels, sizes, np.array(values), floor.at(sizes.astype(np.float64)))
