@@ -117,7 +117,7 @@ def passes() -> dict[str, Any]:
     model, tokens, table = neox(), windows(10, 1), {}
     for name in components():
         walk = Walk(LocalPosterior(model, tokens, n_beta=0.0, localization=1000.0, component=name))
-        noise, took = walk.noise(Noise(0, 0), 0), {"ours": 9e9, "plain": 9e9}
+        noise, took = walk.whole_noise(Noise(0, 0), 0), {"ours": 9e9, "plain": 9e9}
         cached = CachedLosses(walk, tokens)
         ways: dict[str, Callable[[], Any]] = {
             "ours": cached.losses,
@@ -185,7 +185,7 @@ def precision() -> dict[str, Any]:
 
         with torch.no_grad():
             first = read(walk.center, 0.0)
-            draws = [read(walk.noise(noise, step), scale) for step in range(count)]
+            draws = [read(walk.whole_noise(noise, step), scale) for step in range(count)]
         full, low = (np.stack([(d[i] - first[i]).flatten().double().numpy() for d in draws]) for i in (0, 1))
         shift = rho(low) - rho(full)
         a, b = full - full.mean(0), low - low.mean(0)

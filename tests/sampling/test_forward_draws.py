@@ -90,7 +90,7 @@ def test_what_is_kept_leaves_every_bit_as_it_is(build: Any) -> None:
         walk = Walk(at(model, component))
         cached = CachedLosses(walk, TOKENS % 16)
         first = cached.open(TOKENS % 16)
-        walk.place(walk.noise(Noise(0, 1), 2), 0.2)
+        walk.place(walk.whole_noise(Noise(0, 1), 2), 0.2)
         found, kept = cached.losses(), cached.num_kept
         cached.close()
         assert torch.equal(found, cached.losses())
@@ -141,7 +141,7 @@ def test_models_that_defy_the_cache_run_plainly(way: str) -> None:
     cached = CachedLosses(walk, x)
     assert cached.num_kept == (way == "plain")
     cached.open(x)
-    walk.place(walk.noise(Noise(0, 0), 1), 0.5)
+    walk.place(walk.whole_noise(Noise(0, 0), 1), 0.5)
     copied = made(lambda: Wilful(way))
     copied.load_state_dict(walk.model.state_dict())
     assert torch.equal(cached.losses(), copied(x) ** 2)
@@ -193,7 +193,7 @@ def test_windows_without_scored_tokens_give_empty_tiles() -> None:
 def test_noise_that_does_not_fit_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     posterior = at(neox(), "l1")
     kept = read(posterior, tile_rows=3)
-    monkeypatch.setattr(DrawReader, "_noise", lambda self, c, step: self.walk.noise(self._noises[c], step))
+    monkeypatch.setattr(DrawReader, "_noise", lambda self, c, step: self.walk.whole_noise(self._noises[c], step))
     for a, b in zip(read(posterior, tile_rows=3), kept, strict=True):
         np.testing.assert_array_equal(a, b)
 

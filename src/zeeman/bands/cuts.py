@@ -154,8 +154,8 @@ def edge(swept: Sweep, floor: Floor, scale: Scale) -> int:
     sizes = np.arange(1.0, len(swept.nodes) + 1)
     fit = (sizes >= MIN_SIZE) & (swept.volume <= MAIN_BODY) & (swept.conductance < MARGIN * floor.at(sizes))
     lowest = np.minimum.accumulate(np.where(fit, swept.conductance, np.inf))
-    risen = np.flatnonzero(swept.conductance > PROMINENCE * lowest) if scale == "fine" else []
-    last = lowest[risen[0] - 1 if len(risen) else -1]
+    risen = np.flatnonzero(swept.conductance > PROMINENCE * lowest)
+    last = lowest[risen[0] - 1 if scale == "fine" and len(risen) else -1]
     return int(np.flatnonzero(fit & (swept.conductance == last))[0]) + 1 if np.isfinite(last) else 0
 
 

@@ -81,7 +81,7 @@ class CachedLosses:
 
     def _is_sound(self) -> bool:
         self.open(self._batch)
-        self.walk.place(self.walk.noise(Noise(0, 0), 0), self.walk.posterior.localization**-0.5)
+        self.walk.place(self.walk.whole_noise(Noise(0, 0), 0), self.walk.posterior.localization**-0.5)
         found = self.losses()
         intact = all(stub.is_intact for stub in self._stubs)
         sound = intact and torch.equal(found, self.open(self._batch))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.sampling.cached import CachedLosses
 from zeeman.sampling.driver import Observable
-from zeeman.sampling.noise import Noise
+from zeeman.sampling.noise import Noise, room
 from zeeman.sampling.posterior import LocalPosterior, rows_of
 from zeeman.sampling.samplers import Vectors
 from zeeman.sampling.walk import Walk
@@ -52,11 +52,11 @@ class DrawReader:
     def __init__(self, posterior: LocalPosterior, item: Observable, draws: Draws) -> None:
         self.walk, self.item, self.draws = Walk(posterior), item, draws
         self.cached = CachedLosses(self.walk, item.batch)
-        self.rows_at_once = min(self.walk.at_once, draws.rows_at_once(item))
+        self.rows_at_once = min(self.walk.at_once.gradient, draws.rows_at_once(item))
         self.scales = draws.scales(posterior)
         self._noises = [Noise(draws.seed, chain) for chain in draws.chains]
         self._kept: dict[tuple[int, int], Vectors] = {}
-        self._room = BYTES_AT_ONCE // (4 * len(self.walk.held))
+        self._room = BYTES_AT_ONCE // (4 * room(self.walk.wanted))
 
     def read(self, rows: range) -> Pair:
         """Give differences in half precision and their sums, shapes (chains, draws, tokens) and (chains, draws)."""
@@ -83,9 +83,9 @@ class DrawReader:
         """Noise of a draw: kept from the tile before where there is room, else made anew."""
         if (c, step) in self._kept:
             return self._kept[c, step]
-        xi = self.walk.noise(self._noises[c], step)
+        xi = self.walk.whole_noise(self._noises[c], step)
         if len(self._kept) < self._room:
-            self._kept[c, step] = [vector.clone() for vector in xi]
+            self._kept[c, step] = xi
         return xi
 
 

@@ -85,6 +85,10 @@ class Walk:
             source.fill(step, self.wanted[some], flat)
             yield some, shaped
 
+    def whole_noise(self, source: Noise, step: int) -> Vectors:
+        """Noise of a step for all weights, in memory of its own."""
+        return [vector.clone() for _, vectors in self.noise(source, step) for vector in vectors]
+
     def _noise_of(self, some: slice, held: torch.Tensor) -> tuple[torch.Tensor, Vectors]:
         """Memory for the noise of a stretch, and what of it belongs to each tensor."""
         wanted = self.wanted[some]
