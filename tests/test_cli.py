@@ -240,8 +240,8 @@ def test_exploding_chains_print_no_number(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
 ) -> None:
     base = ["examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *FAST, "--lr", "50", "--json"]
-    status, out, _ = run(capsys, monkeypatch, *base)
-    assert status == 0
+    status, out, err = run(capsys, monkeypatch, *base)
+    assert status == 0, err
     rows = json.loads(out)["llc"]
     assert {row["verdict"] for row in rows} == {"diverged"}
     assert all(row["mean"] is None and row["se"] is None for row in rows)

@@ -180,7 +180,7 @@ def _one_pass(
 
 def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int, scale: Scale) -> Ints:
     """Untaken nodes of the first set around the seed that is cut off from the rest; empty if there is none."""
-    for swept in sweeps(graph, degrees, seed):
+    for swept in sweeps(graph, degrees, seed, scale):
         found = swept.nodes[: edge(swept, floor, scale)]
         fresh = found[labels[found] < 0]
         if _stands(graph, degrees, floor, fresh):

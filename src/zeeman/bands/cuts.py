@@ -138,9 +138,9 @@ def sweep(graph: csr_array, degrees: Floats, local: Local) -> Sweep:
     return Sweep(nodes, volume / total, ratio)
 
 
-def sweeps(graph: csr_array, degrees: Floats, seed: int) -> Iterator[Sweep]:
-    """Sweep from one seed at teleports .1, .01 and .001, so from within a narrow to within a wide horizon."""
-    for teleport in TELEPORTS:
+def sweeps(graph: csr_array, degrees: Floats, seed: int, scale: Scale) -> Iterator[Sweep]:
+    """Sweep from one seed at teleports .1, .01 and .001, so from near to far; at the coarse scale at the last alone."""
+    for teleport in TELEPORTS if scale == "fine" else TELEPORTS[-1:]:
         yield sweep(graph, degrees, personalized_pagerank(graph, degrees, seed, teleport))
 
 
@@ -154,8 +154,8 @@ def edge(swept: Sweep, floor: Floor, scale: Scale) -> int:
     sizes = np.arange(1.0, len(swept.nodes) + 1)
     fit = (sizes >= MIN_SIZE) & (swept.volume <= MAIN_BODY) & (swept.conductance < MARGIN * floor.at(sizes))
     lowest = np.minimum.accumulate(np.where(fit, swept.conductance, np.inf))
-    risen = np.flatnonzero(swept.conductance > PROMINENCE * lowest)
-    last = lowest[risen[0] - 1 if scale == "fine" and len(risen) else -1]
+    risen = np.flatnonzero((swept.conductance > PROMINENCE * lowest) & (scale == "fine"))
+    last = lowest[risen[0] - 1 if len(risen) else -1]
     return int(np.flatnonzero(fit & (swept.conductance == last))[0]) + 1 if np.isfinite(last) else 0
 
 
@@ -181,7 +181,7 @@ def conductance_floor(null: csr_array) -> Floor:
     sizes = np.unique(np.geomspace(min(MIN_SIZE, count // 2), count // 2, 60).astype(np.int64))
     lowest = np.full(len(sizes), np.inf)
     for seed in seeds:
-        for swept in sweeps(null, degrees, int(seed)):
+        for swept in sweeps(null, degrees, int(seed), "fine"):
             reached = sizes <= len(swept.nodes)
             lowest[reached] = np.minimum(lowest[reached], swept.conductance[sizes[reached] - 1])
     reached = np.isfinite(lowest)

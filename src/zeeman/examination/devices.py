@@ -17,6 +17,8 @@ from zeeman.sampling import Health, judge
 from zeeman.spectra import behaviour, llc_mean, llc_variance, minibatch_variance, susceptibility
 from zeeman.subjects import Checkpoint
 
+Array = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class LLC:
@@ -162,11 +164,11 @@ class Susceptibilities:
         settings: SamplerSettings,
         draws: Draws,
         units: list[Unit],
-        everything: NDArray[np.float64],
+        everything: Array,
     ) -> list[Reading]:
         energies = self._energies(subject, draws, units)
         phi = energies[0]
-        chi = susceptibility(phi, energies[1:] - phi, everything[1:] - everything[0])
+        read = _susceptibilities(energies, everything)
         health = chain_health(draws, units, settings, energy=settings.n_beta * phi)
         where: dict[str, Any] = {
             "component": units[0].component,
@@ -177,22 +179,31 @@ class Susceptibilities:
         return [
             Reading(
                 name,
-                getattr(chi, name),
-                getattr(chi, f"{name}_se"),
+                *figures,
                 health.verdict,
                 health.reasons,
                 origin,
                 where,
                 health.figures | heat_figures(draws, units),
             )
-            for name in ("covariance", "shift", "rho", "null")
+            for name, figures in read.items()
         ]
 
     @staticmethod
-    def _energies(subject: Subject, draws: Draws, units: list[Unit]) -> NDArray[np.float64]:
+    def _energies(subject: Subject, draws: Draws, units: list[Unit]) -> Array:
         """Mean loss difference on the data and on each probe, shape (1 + probes, chains, draws)."""
         names = [DATA, *subject.library.probes]
         return np.stack([draws.stack(units, f"observed_{name}").mean(axis=-1) for name in names])
+
+
+def _susceptibilities(energies: Array, everything: Array) -> dict[str, tuple[Array, Array]]:
+    """Both terms, ρ and its null with their errors; NaN where chains diverged, which their verdict says."""
+    names = ("covariance", "shift", "rho", "null")
+    if not (np.isfinite(energies).all() and np.isfinite(everything).all()):
+        unknown = np.full(len(energies) - 1, np.nan)
+        return dict.fromkeys(names, (unknown, unknown))
+    chi = susceptibility(energies[0], energies[1:] - energies[0], everything[1:] - everything[0])
+    return {name: (getattr(chi, name), getattr(chi, f"{name}_se")) for name in names}
 
 
 def chains(subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, component: str) -> list[Unit]:
@@ -209,10 +220,10 @@ def chain_health(
     units: list[Unit],
     settings: SamplerSettings,
     *,
-    rows: NDArray[np.float64] | None = None,
+    rows: Array | None = None,
     num_rows: int | None = None,
-    energy: NDArray[np.float64] | None = None,
-    start: NDArray[np.float64] | None = None,
+    energy: Array | None = None,
+    start: Array | None = None,
 ) -> Health:
     """Judge chains by their minibatch losses ``rows`` or by the energy nβ ΔL on fixed tokens.
 
