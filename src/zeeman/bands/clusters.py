@@ -112,7 +112,7 @@ def cluster_rows(
 def find_clusters(graph: csr_array, null: csr_array, scale: Scale = "fine") -> Clusters:
     """Cut a graph into sets of low conductance, from many seeds.
 
-    From a seed that is not in a cluster yet, the best connected around, personalized PageRank ranks the nodes, and a
+    From each seed, the best connected around that is in no cluster yet, personalized PageRank ranks the nodes, and a
     sweep over the ranking by rank per degree gives the conductance Φ(S) = cut(S, rest)/min(vol S, vol rest) of each
     prefix. The edge of it (:func:`~zeeman.bands.cuts.edge`) is a cluster, less what is taken
     already, if its Φ is below 0.8 of what ``null`` shows at that size. A pass ends when no seed is left or 32 in a row
@@ -164,21 +164,23 @@ def _one_pass(
     open_seeds: NDArray[np.bool_],
     scale: Scale,
 ) -> None:
-    """Grow a cluster from each seed that none has reached; write to ``labels`` and close the seeds."""
+    """Grow a set from each seed, then take them by size; write to ``labels`` and close the seeds."""
+    grown: list[Ints] = []
     barren = 0
     for seed in seeds:
         if barren == PATIENCE:
-            return
-        if labels[seed] >= 0:
-            continue
+            break
         open_seeds[seed] = False
-        fresh = _cluster_around(graph, degrees, floor, labels, int(seed), scale)
-        barren = 0 if len(fresh) else barren + 1
-        if len(fresh):
+        found = _cut_off_around(graph, degrees, floor, labels, int(seed), scale)
+        barren = 0 if len(found) else barren + 1
+        grown.append(found)
+    for found in sorted(grown, key=len, reverse=scale == "coarse"):
+        fresh = found[labels[found] < 0]
+        if _stands(graph, degrees, floor, fresh):
             labels[fresh] = labels.max() + 1
 
 
-def _cluster_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int, scale: Scale) -> Ints:
+def _cut_off_around(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints, seed: int, scale: Scale) -> Ints:
     """Untaken nodes of the first set around the seed that is cut off from the rest; empty if there is none."""
     for swept in sweeps(graph, degrees, seed, scale):
         found = swept.nodes[: edge(swept, floor, scale)]
