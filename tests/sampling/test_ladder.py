@@ -148,3 +148,10 @@ def test_a_corner_is_left_from_its_tip_on_cold_rungs() -> None:
     energy, _ = crowd.record(100, 4, {}, lambda _: None)
     tip = (rungs[:, None] * energy.mean(axis=2))[4:, 32:]
     assert within(tip, np.full(len(tip), 2.0))
+
+
+def test_a_potential_that_is_zero_nearly_everywhere_is_walked_without_a_scale() -> None:
+    """Walkers of the pilot may meet nothing but 0, so that t K has no spread to space rungs by."""
+    quick = Ladder(num_walkers=16, num_draws=32, num_burnin_steps=60)
+    draws = run_ladder(lambda w: (w[..., 0].abs() - 0.995).clamp(min=0) ** 2, torch.zeros(1), quick, domain=1.0)
+    assert draws.lowest == 0

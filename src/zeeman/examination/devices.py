@@ -19,6 +19,8 @@ from zeeman.subjects import Checkpoint
 
 Array = NDArray[np.float64]
 
+FULL_DIVERGED = "the chains of all weights, or the loss of a probe, left the finite numbers"
+
 
 @dataclass(frozen=True)
 class LLC:
@@ -168,8 +170,9 @@ class Susceptibilities:
     ) -> list[Reading]:
         energies = self._energies(subject, draws, units)
         phi = energies[0]
-        read = _susceptibilities(energies, everything)
         health = chain_health(draws, units, settings, energy=settings.n_beta * phi)
+        judged = health.verdict, health.reasons
+        lost = judged if health.verdict is not Verdict.OK else (Verdict.DIVERGED, (FULL_DIVERGED,))
         where: dict[str, Any] = {
             "component": units[0].component,
             "loading": units[0].kind,
@@ -179,14 +182,14 @@ class Susceptibilities:
         return [
             Reading(
                 name,
-                *figures,
-                health.verdict,
-                health.reasons,
+                value,
+                error,
+                *(judged if np.isfinite(value).all() else lost),
                 origin,
                 where,
                 health.figures | heat_figures(draws, units),
             )
-            for name, figures in read.items()
+            for name, (value, error) in susceptibility_figures(energies, everything).items()
         ]
 
     @staticmethod
@@ -196,13 +199,24 @@ class Susceptibilities:
         return np.stack([draws.stack(units, f"observed_{name}").mean(axis=-1) for name in names])
 
 
-def _susceptibilities(energies: Array, everything: Array) -> dict[str, tuple[Array, Array]]:
-    """Both terms, ρ and its null with their errors; NaN where chains diverged, which their verdict says."""
+def susceptibility_figures(energies: Array, everything: Array) -> dict[str, tuple[Array, Array]]:
+    """Both terms, ρ and its null with their errors; NaN where chains diverged, and the shift where those of all did.
+
+    Parameters
+    ----------
+    energies, everything : array, shape (1 + probes, chains, draws)
+        Loss differences on the data and on each probe when a component moves, and when all weights do.
+
+    Returns
+    -------
+    dict of pairs of arrays, shape (probes,)
+    """
     names = ("covariance", "shift", "rho", "null")
-    if not (np.isfinite(energies).all() and np.isfinite(everything).all()):
+    if not np.isfinite(energies[0]).all():
         unknown = np.full(len(energies) - 1, np.nan)
         return dict.fromkeys(names, (unknown, unknown))
-    chi = susceptibility(energies[0], energies[1:] - energies[0], everything[1:] - everything[0])
+    with np.errstate(invalid="ignore"):
+        chi = susceptibility(energies[0], energies[1:] - energies[0], everything[1:] - everything[0])
     return {name: (getattr(chi, name), getattr(chi, f"{name}_se")) for name in names}
 
 

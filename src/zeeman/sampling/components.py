@@ -31,8 +31,8 @@ def run_components(
 ) -> Iterator[list[list[Block]]]:
     """Run the chains of several components together; each gives the blocks that `run_chain` gives, up to rounding.
 
-    A point holds every parameter that some component moves; in the chains of component C the weights outside C stay at
-    w*. The noise and the minibatches of a chain are those that it has alone, and the same for all components.
+    In the chains of component C the weights outside C stay at w*. The noise and the minibatches of a chain are those
+    that it has alone, and the same for all components.
 
     Parameters
     ----------
@@ -43,7 +43,6 @@ def run_components(
     schedule : Schedule
     seed : int
     chains : sequence of int
-        Numbers of the chains of each component.
     observables : dict of Observable
         What is read at every draw.
     block_steps : int
@@ -54,7 +53,7 @@ def run_components(
     Yields
     ------
     list of lists of Block
-        Of each component, one of each chain, for the blocks that are still to come.
+        Of each component, one of each chain.
 
     Raises
     ------

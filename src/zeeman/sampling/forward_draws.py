@@ -70,7 +70,6 @@ def forward_draws(
         Windows of tokens and which of their losses are read.
     seed : int
     chains : sequence of int
-        Numbers of the chains.
     num_draws : int
         Draws of each chain.
     antithetic : bool

@@ -29,6 +29,8 @@ HOTTEST = 0.1
 """⟨t K⟩ of free walkers on the first rung, which hence knows nothing of K."""
 WIDEST, SPACING = 1.4, 1.0
 """Largest distance of two rungs in log t, and its size in units of one over the standard deviation of t K."""
+LEAST_SPREAD = 1e-3
+"""Where the pilot met nothing but 0, t K has no spread at all."""
 SPAN = 64.0
 """Length of the longest ladder in log t."""
 CLIMB = 1.5
@@ -251,7 +253,7 @@ def _choose_rungs(field: Field, ladder: Ladder, steps: int) -> Floats:
     found, _ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
     check_lowest(crowd.lowest, crowd.lowest_at.numpy())
     _check_zero(crowd.lowest, float(found[-1].mean()))
-    spread = np.maximum.accumulate(pilot * found.std(axis=(1, 2)))
+    spread = np.maximum(np.maximum.accumulate(pilot * found.std(axis=(1, 2))), LEAST_SPREAD)
     place, length = [math.log(first)], 0.0
     while len(place) < MAX_RUNGS and place[-1] < place[0] + SPAN and length < math.sqrt(CLIMB * steps):
         here, step = float(np.interp(place[-1], np.log(pilot), spread)), WIDEST

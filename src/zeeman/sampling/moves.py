@@ -79,8 +79,20 @@ def redraw(field: Field, energy: torch.Tensor, t: torch.Tensor, noise: np.random
     shape = tuple(energy.shape)
     proposed = field.start(math.prod(shape), noise).view(*shape, -1)
     value = field.value(proposed)
-    decide = torch.from_numpy(noise.random(shape)).log()
-    return field.inside(proposed) & (decide < t * (energy - value)), proposed, value
+    return _decided(field, proposed, value, t * (energy - value), noise)
+
+
+def _decided(
+    field: Field, proposed: torch.Tensor, value: torch.Tensor, gain: torch.Tensor, noise: np.random.Generator
+) -> Proposal:
+    """Metropolis: accept with probability min(1, e^gain), and nothing outside of the box."""
+    decide = torch.from_numpy(noise.random(tuple(gain.shape))).log()
+    return field.inside(proposed) & (decide < gain), proposed, value
+
+
+def _shortest(t: torch.Tensor) -> torch.Tensor:
+    """Log of the shortest step across a smooth valley, in units of the width of the prior."""
+    return torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
 
 
 def walk(
@@ -89,10 +101,10 @@ def walk(
     """Propose steps that know no scale, and decide by Metropolis.
 
     The kind is drawn for all walkers at once. Two kinds add a Gaussian to one weight or to all, of a length drawn
-    log-uniformly, now between a fifth of 1/√t and the width of the prior and now about 1/√t, across a smooth valley.
-    Two multiply weights by exp(η) with η of a scale between 1/7 and 7: one η for each weight; or one for all, for a
-    random half of them, or +η and −η for a pair, which keeps its product. They pay the Jacobian exp(Σ η). Along a
-    valley such as x² y² = 1/t the weights range over decades. All are reversible, since no scale depends on the point.
+    log-uniformly: about 1/√t, across a smooth valley, or up to the width of the prior, or down to 1/t. Two multiply
+    weights by exp(η) with η of a scale between 1/7 and 7: one η for each weight; or one for all, for a random half of
+    them, or +η and −η for a pair, which keeps its product. They pay the Jacobian exp(Σ η). Along a valley such as
+    x² y² = 1/t the weights range over decades. All are reversible, since no scale depends on the point.
 
     Parameters
     ----------
@@ -116,8 +128,7 @@ def walk(
     proposed = points + change
     value = field.value(proposed)
     gain = t * (energy - value) + field.pull(points) - field.pull(proposed) + jacobian
-    decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
-    return field.inside(proposed) & (decide < gain), proposed, value
+    return _decided(field, proposed, value, gain, noise)
 
 
 def _add(field: Field, points: torch.Tensor, t: torch.Tensor, noise: np.random.Generator, alone: bool) -> torch.Tensor:
@@ -127,7 +138,7 @@ def _add(field: Field, points: torch.Tensor, t: torch.Tensor, noise: np.random.G
     """
     shape, d = tuple(points.shape[:-1]), points.shape[-1]
     uniform = torch.from_numpy(noise.random((2, *shape)))
-    shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
+    shortest = _shortest(t)
     near = torch.clamp(shortest + STIFF * uniform[0], max=0.0)
     far = uniform[0] * shortest + torch.where(uniform[1] > 0.8, shortest, 0.0)
     length = field.width * torch.exp(torch.where(uniform[1] < 0.5, near, far))[..., None]
@@ -173,8 +184,7 @@ def glide(
     way there and of the way back enter the decision.
     """
     draw = torch.from_numpy(noise.random(tuple(energy.shape)))
-    shortest = torch.log(FINEST * torch.clamp(t, min=1.0).rsqrt())
-    length = field.width * torch.exp(draw * shortest)
+    length = field.width * torch.exp(draw * _shortest(t))
     step = torch.from_numpy(noise.standard_normal(tuple(points.shape)))
     _, gradient = field.slope(points)
     across, short = _across(field, energy, gradient, t, length)
@@ -185,8 +195,7 @@ def glide(
     back, back_short = _across(field, value, slope, t, length)
     gain = t * (energy - value) + field.pull(points) - field.pull(proposed)
     gain = gain + _log_density(step, back, back_short, length) - _log_density(step, across, short, length)
-    decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
-    return field.inside(proposed) & (decide < gain), proposed, value
+    return _decided(field, proposed, value, gain, noise)
 
 
 def _across(
@@ -250,12 +259,11 @@ def leap(
         share = 1.0 if k < leaps - 1 else 0.5
         _kick(field, momentum, place, gradient, share * kick, share * size)
     after = t * value + field.pull(place) + 0.5 * momentum.square().sum(-1)
-    decide = torch.from_numpy(noise.random(tuple(energy.shape))).log()
     gain = before - after
     if local:
         back = spread + here + 0.5 * _log_stiffness(field, value, gradient, t)
         gain = gain + (spread.square() - back.square()) / (2 * STEP_SPREAD**2)
-    return field.inside(place) & (decide < gain), place, value
+    return _decided(field, place, value, gain, noise)
 
 
 def _log_stiffness(field: Field, energy: torch.Tensor, gradient: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
