@@ -44,7 +44,6 @@ def run_components(
     seed : int
     chains : sequence of int
     observables : dict of Observable
-        What is read at every draw.
     block_steps : int
         Steps a block.
     states : sequence of sequences of ChainState or None
