@@ -34,7 +34,7 @@ def walkers(curve: np.ndarray, level: float, seed: int, size: int = 128, noise: 
 @pytest.mark.parametrize("name", CURVES)
 def test_exponent_and_multiplicity_of_a_known_curve(name: str) -> None:
     curve, exponent, multiplicity, most = CURVES[name]
-    found = fit_asymptotics(walkers(curve, exponent, 0), T, most)
+    found = fit_asymptotics(walkers(curve, exponent, 0, size=256), T, most)
     assert abs(found.llc - exponent) < 3 * found.llc_se
     assert found.llc_se < 0.02 * exponent
     assert found.multiplicity == multiplicity

@@ -25,8 +25,9 @@ LOG_SPREAD = 0.8
 SHORTEST_LOG = 4.0
 HIGHER_LOG = 0.7
 """Prior size of what a polynomial of the logarithm adds to a plain power of it, where m is 3 or more."""
-MULTIPLICITY_PRIOR = 0.5
-"""Each further unit of multiplicity is so much as likely beforehand."""
+MULTIPLICITY_PRIOR = 0.3
+"""Each further unit of multiplicity is so much as likely beforehand: of deep linear networks of random widths and rank
+70 % have m = 1, 21 % have 2 and 8 % have 3 (Aoyagi 2024)."""
 MIN_RUNGS = 8
 MOST_MISFIT = 2.0
 """Hot rungs are left out while χ² exceeds its mean by so many of its own standard deviations."""
