@@ -81,7 +81,8 @@ def test_too_little_for_a_fit_is_refused(values: np.ndarray, words: str) -> None
 def drawn(energy: np.ndarray, t: np.ndarray = T, **kept: float) -> LadderDraws:
     rest = {"imprecise": 0, "stale": 0, "lowest": 0.0} | kept
     swaps, acceptance = np.full(len(t) - 1, 0.6), np.full(len(t), 0.5)
-    return LadderDraws(t, energy, swaps, acceptance, lowest_at=np.zeros(1), **rest)  # type: ignore[arg-type]
+    level = np.stack([(t[:, None] * half.mean(axis=2)).T for half in np.split(energy, 2, axis=2)])
+    return LadderDraws(t, energy, level, swaps, acceptance, lowest_at=np.zeros(1), **rest)  # type: ignore[arg-type]
 
 
 def gamma(exponent: float = 0.5, seed: int = 0) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zeeman.sampling.controls import ControlSums
 from zeeman.sampling.moves import MAX_LEAPS, Energy, Field, Proposal, glide, leap, redraw, walk
 
 Floats = NDArray[np.float64]
@@ -72,19 +73,20 @@ class Crowd:
 
     def record(
         self, num_draws: int, steps_bw: int, observables: Mapping[str, Energy], on_step: Callable[[int], None]
-    ) -> tuple[Floats, dict[str, Floats]]:
-        """Walk on and keep energies and observables, each of shape (rungs, walkers, draws)."""
-        kept = np.empty((*self.energy.shape, num_draws))
+    ) -> tuple[Floats, dict[str, Floats], Floats]:
+        """Walk on; gives energies and observables (rungs, walkers, draws) and t⟨K⟩ as `ControlSums.level` has it."""
+        kept, sums = np.empty((*self.energy.shape, num_draws)), ControlSums(self.field, self.t, num_draws)
         seen = {name: np.empty_like(kept) for name in observables}
         for k in range(num_draws):
             for _ in range(steps_bw):
                 self._advance(0.0)
             kept[..., k] = self.energy.numpy()
+            sums.add(self.points, self.energy)
             for name, observable in observables.items():
                 seen[name][..., k] = observable(self.points.flatten(0, 1)).view(self.energy.shape).numpy()
             if k % 50 == 0:
                 on_step(k * steps_bw)
-        return kept, seen
+        return kept, seen, sums.level()
 
     @property
     def swaps(self) -> torch.Tensor:

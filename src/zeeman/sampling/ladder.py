@@ -115,6 +115,8 @@ class LadderDraws:
         t of the rungs that can be trusted.
     energy : array, shape (rungs, walkers, draws)
         K at the draws.
+    level : array, shape (2, walkers, rungs)
+        t⟨K⟩ of each walker in either half of the draws, with control variates (`ControlSums`).
     swaps : array, shape (rungs − 1,)
         Share of swaps accepted between neighbours.
     acceptance : array, shape (rungs,)
@@ -132,6 +134,7 @@ class LadderDraws:
 
     n_beta: Floats
     energy: Floats
+    level: Floats
     swaps: Floats
     acceptance: Floats
     imprecise: int
@@ -194,24 +197,25 @@ def run_ladder(
     with torch.no_grad():
         crowd = Crowd(held, _choose_rungs(held, ladder, steps), ladder.num_walkers, ladder.seed)
         crowd.burn_in(ladder.num_burnin_steps, lambda step: on_progress(step, steps))
-        kept, seen = crowd.record(
+        kept, seen, level = crowd.record(
             ladder.num_draws,
             ladder.num_steps_bw_draws,
             observables or {},
             lambda step: on_progress(ladder.num_burnin_steps + step, steps),
         )
         check_lowest(crowd.lowest, crowd.lowest_at.numpy())
-        return _trusted(crowd, kept, seen)
+        return _trusted(crowd, kept, seen, level)
 
 
-def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats]) -> LadderDraws:
+def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats], level: Floats) -> LadderDraws:
     """Drop the cold rungs that rounding blurs, or that too few walkers reached from the hot end."""
     precise = _leading(crowd.rounding() < PRECISION)
-    level = torch.from_numpy(crowd.rungs * kept.mean(axis=(1, 2)))
-    good = min(precise, _leading(crowd.freshness >= (REMEMBERED / level).clamp(LEAST_FRESH, FRESH)))
+    mean = torch.from_numpy(crowd.rungs * kept.mean(axis=(1, 2)))
+    good = min(precise, _leading(crowd.freshness >= (REMEMBERED / mean).clamp(LEAST_FRESH, FRESH)))
     return LadderDraws(
         crowd.rungs[:good],
         kept[:good],
+        level[..., :good],
         crowd.swaps[: max(good - 1, 0)].numpy(),
         crowd.acceptance[:good].numpy(),
         len(crowd.rungs) - precise,
@@ -250,7 +254,7 @@ def _choose_rungs(field: Field, ladder: Ladder, steps: int) -> Floats:
     pilot = first * np.exp(np.linspace(0, PILOT_SPAN, PILOT_RUNGS))
     crowd = Crowd(field, pilot, PILOT_WALKERS, ladder.seed)
     crowd.burn_in(PILOT_BURNIN, lambda _: None)
-    found, _ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
+    found, _, _ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
     check_lowest(crowd.lowest, crowd.lowest_at.numpy())
     _check_zero(crowd.lowest, float(found[-1].mean()))
     spread = np.maximum(np.maximum.accumulate(pilot * found.std(axis=(1, 2))), LEAST_SPREAD)

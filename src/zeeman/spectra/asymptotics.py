@@ -28,11 +28,17 @@ HIGHER_LOG = 0.7
 MULTIPLICITY_PRIOR = 0.3
 """Each further unit of multiplicity is so much as likely beforehand: of deep linear networks of random widths and rank
 70 % have m = 1, 21 % have 2 and 8 % have 3 (Aoyagi 2024)."""
+LARGEST_MULTIPLICITY = 12
+"""What lies beyond has a prior of less than one in a million."""
 MIN_RUNGS = 8
 MOST_MISFIT = 2.0
 """Hot rungs are left out while χ² exceeds its mean by so many of its own standard deviations."""
-LAGS = 8
+LAGS = 16
 """Rungs further apart than this are taken as independent."""
+STARTS, APART = 3, 2
+"""The fit is made from so many first rungs, so far apart, and averaged: where it begins is a choice, not a fact."""
+FINEST = 5e-4
+"""The law is not believed more closely than to this share of the level on each rung."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +90,8 @@ def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> As
     coefficient; the last sum stands for localization, walls and the next singularities. For given (m, a, δ) this is
     linear with Gaussian priors on b and B_j, so that evidence and posterior are exact; m, a and δ are summed over.
     The error of λ hence includes not knowing m, a, δ and the corrections. Hot rungs, where a coarser singularity may
-    rule, are left out until the law describes the rest.
+    rule, are left out until the law describes the rest; fits from there on and from somewhat colder rungs are averaged
+    by their precision, and what they differ by is part of the error.
 
     Parameters
     ----------
@@ -93,7 +100,7 @@ def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> As
     n_beta : array, shape (rungs,)
         t, ascending.
     max_multiplicity : int
-        The number of weights bounds m.
+        The number of weights bounds m; 12 are tried at most.
 
     Returns
     -------
@@ -125,13 +132,20 @@ def fit_asymptotics(values: Floats, n_beta: Floats, max_multiplicity: int) -> As
         )
     log_t = np.log(n_beta)
     place = np.asarray(log_t - _half_way(log_t, mean, level), np.float64)
+    covariance = covariance + (FINEST * level) ** 2 * np.eye(rungs)
+
+    def fits_from(start: int) -> list[_Fit]:
+        precision = np.asarray(np.linalg.inv(covariance[start:, start:]), np.float64)
+        return list(_fits(place[start:], mean[start:], precision, level, max_multiplicity))
+
     while True:
-        precision = np.asarray(np.linalg.inv(covariance[first:, first:]), np.float64)
-        fits = list(_fits(place[first:], mean[first:], precision, level, max_multiplicity))
-        best, used = max(fits, key=lambda fit: fit.log_evidence), rungs - first
-        if best.chi2 < used + MOST_MISFIT * math.sqrt(2 * used) or used - 2 < max(MIN_RUNGS, rungs // 2):
-            return _average(fits, best.chi2 / used, first, float(mean[-1]))
+        fits, used = fits_from(first), rungs - first
+        chi2 = max(fits, key=lambda fit: fit.log_evidence).chi2
+        if chi2 < used + MOST_MISFIT * math.sqrt(2 * used) or used - 2 < max(MIN_RUNGS, rungs // 2):
+            break
         first += 2
+    later = range(first + APART, min(first + APART * STARTS, rungs - max(MIN_RUNGS, rungs // 2) + 1), APART)
+    return _average([fits, *map(fits_from, later)], chi2 / used, first, float(mean[-1]))
 
 
 def mean_covariance(values: Floats) -> tuple[Floats, Floats]:
@@ -173,7 +187,7 @@ def _half_way(log_t: Floats, mean: Floats, level: float) -> float:
 
 
 def _fits(place: Floats, mean: Floats, precision: Floats, level: float, max_multiplicity: int) -> Iterator[_Fit]:
-    for multiplicity in range(1, max_multiplicity + 1):
+    for multiplicity in range(1, min(max_multiplicity, LARGEST_MULTIPLICITY) + 1):
         for scale, log_prior in _scales(multiplicity, level):
             for step in STEPS:
                 prior = log_prior + 0.5 * math.log(step) + (multiplicity - 1) * math.log(MULTIPLICITY_PRIOR)
@@ -213,19 +227,24 @@ def _fit(
     inverse = np.linalg.inv(normal)
     pulled = design.T @ precision @ target
     best = inverse @ pulled
-    chi2 = float(target @ precision @ target - pulled @ best)
+    rest = target - design @ best  # as the difference of two large squares it would be lost in rounding
+    chi2 = float(rest @ precision @ rest + best @ prior @ best)
     evidence = -0.5 * chi2 - 0.5 * float(np.linalg.slogdet(normal)[1]) - float(np.log(spreads).sum()) + log_prior
     return _Fit(multiplicity, float(best[0]), float(inverse[0, 0]), evidence, chi2)
 
 
-def _average(fits: list[_Fit], misfit: float, first: int, coldest: float) -> Asymptotics:
-    evidence = np.array([fit.log_evidence for fit in fits])
-    weight = np.exp(evidence - np.logaddexp.reduce(evidence))
-    llc, variance = np.array([fit.llc for fit in fits]), np.array([fit.variance for fit in fits])
-    mean = float(weight @ llc)
-    spread = math.sqrt(float(weight @ (variance + (llc - mean) ** 2)))
+def _average(starts: list[list[_Fit]], misfit: float, first: int, coldest: float) -> Asymptotics:
+    """Posterior means, each first rung weighted by its precision."""
+    evidence = np.array([[fit.log_evidence for fit in fits] for fits in starts])
+    weight = np.exp(evidence - np.logaddexp.reduce(evidence, axis=1, keepdims=True))
+    llc, variance = (np.array([[getattr(f, n) for f in fits] for fits in starts]) for n in ("llc", "variance"))
+    means = (weight * llc).sum(axis=1, keepdims=True)
+    precision = 1 / (weight * (variance + (llc - means) ** 2)).sum(axis=1, keepdims=True)
+    weight *= precision / precision.sum()
+    mean = float((weight * llc).sum())
+    spread = math.sqrt(float((weight * (variance + (llc - mean) ** 2)).sum()))
     posterior: dict[int, float] = {}
-    for fit, share in zip(fits, weight, strict=True):
+    for fit, share in zip([fit for fits in starts for fit in fits], weight.ravel(), strict=True):
         posterior[fit.multiplicity] = posterior.get(fit.multiplicity, 0.0) + float(share)
     likeliest = max(posterior, key=lambda m: posterior[m])
     return Asymptotics(mean, spread, likeliest, posterior, misfit, first, mean - coldest)

@@ -51,7 +51,7 @@ def llc_ladder(draws: LadderDraws, max_multiplicity: int) -> Reading:
     >>> bool(abs(reading.value - 0.5) < 4 * reading.standard_error), reading.verdict.name
     (True, 'OK')
     """
-    values = (draws.n_beta[:, None] * draws.energy.mean(axis=2)).T
+    values = draws.level.mean(axis=0)
     health = {
         "rungs": float(len(draws.n_beta)),
         "stale_rungs": float(draws.stale),
@@ -86,8 +86,7 @@ def _dropped(draws: LadderDraws) -> list[str]:
 
 
 def _doubts(draws: LadderDraws, values: Floats, found: Asymptotics) -> list[tuple[Verdict, str]]:
-    half, length = len(values) // 2, draws.energy.shape[2] // 2
-    early, late = ((draws.n_beta[:, None] * part.mean(axis=2)).T for part in np.split(draws.energy, [length], axis=2))
+    half, (early, late) = len(values) // 2, draws.level
     settled = _chance(late - early)
     agree = _chance_between(values[:half], values[half:])
     level = (values / values.mean(axis=0))[:, found.first_rung :].mean(axis=1)
