@@ -109,6 +109,21 @@ def test_plan_probes_and_verify(
     assert json.loads(out)["checkpoints"] == 5
 
 
+def test_plan_of_a_model_from_its_config(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pythia-1.4B, 4.25 million tokens: published at 4,800 hours of an H200."""
+    config = {"num_hidden_layers": 24, "hidden_size": 2048, "num_attention_heads": 16, "vocab_size": 50304}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "gpt_neox"}))
+    asked = ("plan", tmp_path / "config.json", "--tokens", 4_250_000, "--num-chains", 4, "--num-draws", 15)
+    _, out, _ = run(capsys, monkeypatch, *asked, "--json")
+    job = json.loads(out)
+    assert (job["components"], job["num_draws"]) == (410, 60)
+    assert 50 < job["device_hours"] < 200
+    status, out, error = run(capsys, monkeypatch, "plan", tmp_path)
+    assert_one_sentence(status, out, error, "--probes")
+
+
 def test_folder_without_checkpoints(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, probes: Path, tmp_path: Path
 ) -> None:

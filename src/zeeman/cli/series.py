@@ -34,10 +34,13 @@ def plan(
     series: str,
     /,
     *,
-    probes: Path,
+    probes: Path | None = None,
     measured: Measured = Measured(),  # noqa: B008
     sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
+    tokens: int = 1_000_000,
+    context: int = 1024,
+    hardware: str = "h200",
     json: Json = False,
 ) -> None:
     """Say what an examination would cost: units, time and bytes.
@@ -45,10 +48,22 @@ def plan(
     Parameters
     ----------
     series
-        As for examine.
+        As for examine; or the config.json of a language model of any size, for the cost of unloaded draws of all its
+        heads, perceptrons, embedding and unembedding.
     probes
         Folder of the library.
+    tokens, context
+        For a config.json: how many tokens are read, in windows of how many.
+    hardware
+        For a config.json: a100, h100 or h200.
     """
+    if series.endswith(".json"):
+        _forecast(Path(series), sampling, tokens, context, hardware, json)
+        return
+    if probes is None:
+        from zeeman.errors import ZeemanError
+
+        raise ZeemanError("a plan for a series needs the library that it is asked with: give --probes FOLDER.")
     from zeeman import examination as room
     from zeeman.probes import Library
     from zeeman.subjects import Series
@@ -67,3 +82,24 @@ def plan(
         print(
             f"About {clock(cost.seconds)} on {count_workers(workers)} workers, and {cost.bytes / 1e6:.0f} MB at most."
         )
+
+
+def _forecast(path: Path, sampling: Sampling, tokens: int, context: int, hardware: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from zeeman.examination import Shape, forecast
+
+    settings = sampling.chosen()
+    draws = settings.num_chains * settings.num_draws
+    job = forecast(Shape.from_file(path), tokens=tokens, num_draws=draws, context=context, hardware=hardware)
+    if as_json:
+        print_json(asdict(job) | {"num_draws": draws, "hardware": hardware})
+        return
+    print(
+        f"{job.components} components, {tokens} tokens and {draws} unloaded draws: {job.operations:.2g} operations, "
+        f"{job.share_of_plain:.0%} of plain passes."
+    )
+    print(
+        f"About {job.device_hours:.3g} hours of one {hardware}; {job.bytes_of_draws / 1e9:.3g} GB if every difference "
+        f"is kept, {job.bytes_of_sums / 1e9:.3g} GB for the responses and their errors."
+    )

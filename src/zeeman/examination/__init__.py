@@ -14,6 +14,9 @@ from zeeman.examination.document import document as document
 from zeeman.examination.document import headline as headline
 from zeeman.examination.document import llc_table as llc_table
 from zeeman.examination.engine import Progress as Progress
+from zeeman.examination.forecast import Forecast as Forecast
+from zeeman.examination.forecast import Shape as Shape
+from zeeman.examination.forecast import forecast as forecast
 from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
 from zeeman.examination.potential import PotentialExamination as PotentialExamination
