@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 from zeeman.sampling import Ladder, run_ladder
-from zeeman.sampling.controls import MOST, controls
+from zeeman.sampling.controls import MOST, _shares, controls
 from zeeman.sampling.moves import Field
 
 
@@ -76,3 +76,14 @@ def test_many_weights_share_controls() -> None:
     few = controls(field, points, torch.ones(2, 1, dtype=torch.float64))
     assert few.shape == (2, 3, MOST)
     assert torch.allclose(few.sum(-1), (3 * points**2 - 1).sum(-1))
+
+
+def test_controls_that_wander_or_stand_off_zero_are_not_followed() -> None:
+    """Means of walkers on 20 rungs: controls that explain t K, that wander by themselves, that are far from 0."""
+    rng = np.random.default_rng(0)
+    noise, slow = rng.standard_normal((20, 32)), np.broadcast_to(3 * rng.standard_normal((1, 32)), (20, 32))
+    off = noise + 2.0  # 2 √32 = 11 standard errors from 0
+    shares = [_shares(5 + noise, means).mean() for means in (noise, noise + slow - slow.mean(), off)]
+    assert shares[0] > 0.9
+    assert shares[1] < 0.3
+    assert shares[2] < 0.05

@@ -16,6 +16,8 @@ WALLS = (2, 8)
 """In a box fields are u(1 − u^p), which vanish at its walls, with these powers p."""
 FOLDS = 4
 """Coefficients for a quarter of the walkers come from the others, so that they add no bias."""
+NEIGHBOURS = 6
+"""Rungs on either side that decide together how far the controls are to be followed."""
 SMALLEST = 1e-9
 """Directions among the normalized controls with less than this share of their variance are left out."""
 
@@ -112,19 +114,48 @@ class ControlSums:
 
     def level(self) -> Floats:
         """t⟨K⟩ of the walkers in the first and in the second half of the draws, shape (2, walkers, rungs)."""
-        means, products, draws = self.means.numpy(), self.products.numpy(), sum(self.count)
-        level = means[..., -1].copy()
-        walkers = level.shape[2]
-        overall = np.tensordot(np.asarray(self.count) / draws, means, axes=1)
+        plain, means = self.means[..., -1].numpy(), self._means_of_fit()
+        share = _shares(*(np.tensordot(np.asarray(self.count) / self.seen, x, axes=1) for x in (plain, means)))
+        return np.asarray((plain - share[:, None] * means).transpose(0, 2, 1), np.float64)
+
+    def _means_of_fit(self) -> Floats:
+        """Mean of the combination of controls that follows t K from draw to draw, shape (2, rungs, walkers).
+
+        For a quarter of the walkers its coefficients come from the others.
+        """
+        means, products = self.means.numpy(), self.products.numpy()
+        overall = np.tensordot(np.asarray(self.count) / self.seen, means, axes=1)
+        found, walkers = np.empty(means.shape[:-1]), np.arange(means.shape[2])
         for fold in range(FOLDS):
-            others = np.arange(walkers) % FOLDS != fold
-            second = (products.sum(axis=0) - products[fold]) / (draws * others.sum())
+            others = walkers % FOLDS != fold
+            second = (products.sum(axis=0) - products[fold]) / (self.seen * others.sum())
             middle = overall[:, others].mean(axis=1)
             second -= middle[:, :, None] * middle[:, None, :]
-            for rung in range(level.shape[1]):
-                share = _coefficients(second[rung, :-1, :-1], second[rung, :-1, -1])
-                level[:, rung, ~others] -= means[:, rung][:, ~others, :-1] @ share
-        return np.asarray(level.transpose(0, 2, 1), np.float64)
+            for rung in range(len(middle)):
+                weights = _coefficients(second[rung, :-1, :-1], second[rung, :-1, -1])
+                found[:, rung, ~others] = means[:, rung][:, ~others, :-1] @ weights
+        return found
+
+
+def _shares(plain: Floats, means: Floats) -> Floats:
+    """Share of the fitted controls to subtract on each rung, so that walkers differ least; both (rungs, walkers).
+
+    Controls hold where a walker stands on the zero set, which t K may not feel and which takes long to forget: then the
+    fit follows t K from draw to draw, but its mean wanders more than that of t K, or is not 0 at all since walkers have
+    not been everywhere. The share Cov(plain, means)/(Var means + max(0, N mean² − 4 Var means)) over N walkers, taken
+    together with some neighbouring rungs, is the best one in the first case, and small in the second, where the mean is
+    beyond two of its standard errors.
+    """
+    centred = means - means.mean(axis=1, keepdims=True)
+    scale = np.maximum(plain.var(axis=1), np.finfo(np.float64).tiny)
+    common = (plain * centred).mean(axis=1) / scale
+    apart = (centred**2).mean(axis=1) / scale
+    offset = means.shape[1] * means.mean(axis=1) ** 2 / scale
+    window = [slice(max(rung - NEIGHBOURS, 0), rung + NEIGHBOURS + 1) for rung in range(len(scale))]
+    size = np.array([apart[near].sum() + max(0.0, offset[near].sum() - 4 * apart[near].sum()) for near in window])
+    together = np.array([common[near].sum() for near in window])
+    shares: Floats = np.clip(np.divide(together, size, out=np.zeros_like(size), where=size > 0), 0.0, 1.0)
+    return shares
 
 
 def _coefficients(variance: Floats, covariance: Floats) -> Floats:
