@@ -143,7 +143,7 @@ def _own_attention(model: nn.Module, tokens: torch.Tensor) -> list[torch.Tensor]
     model.config._attn_implementation = "eager"  # type: ignore[union-attr]  # the copy's own
     layers = getattr(model(tokens, output_attentions=True), "attentions", None)
     blocks = len(_blocks(model))
-    if layers is None or len(layers) != blocks or any(layer is None for layer in layers):
+    if not layers or len(layers) != blocks or any(layer is None for layer in layers):
         raise _unseen(model, f"{len(layers or ())} of {blocks} layers")
     return list(layers)
 
@@ -162,7 +162,7 @@ def _seen_attention(model: nn.Module, tokens: torch.Tensor) -> list[torch.Tensor
     finally:
         for handle in handles:
             handle.remove()
-    if sorted(seen.layers) != list(range(len(blocks))):
+    if not blocks or sorted(seen.layers) != list(range(len(blocks))):
         raise _unseen(model, f"{len(seen.layers)} of {len(blocks)} layers")
     return [seen.layers[layer] for layer in range(len(blocks))]
 
