@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra.carriers import ONE_ROW, carriers, mean_between_rows, rank_agreement
+from zeeman.spectra import respond
+from zeeman.spectra.carriers import ONE_ROW, band_response, carriers, mean_between_rows
+from zeeman.spectra.ranks import rank_agreement
 from zeeman.spectra.stretches import ONE_CHAIN
 
 ROWS = np.repeat(np.arange(30), 8)
@@ -100,6 +102,23 @@ def test_what_all_tokens_of_the_draws_share_counts_in_the_error_of_the_response(
     found = carriers(names, response, np.ones_like(response), response, ROWS, np.arange(240))
     share = np.mean([evidence in ("both", "response only") for evidence in found.evidence])
     assert abs(share - 2 * stats.norm.sf(2)) < 3 * math.sqrt(0.0455 / 2000)
+
+
+def test_the_response_of_a_band_is_the_mean_over_its_tokens_with_its_spread_over_draws() -> None:
+    rng, found = np.random.default_rng(6), []
+    for _ in range(200):
+        phi, shared = rng.normal(size=(2, 4, 30))
+        losses = 0.5 * phi + shared + rng.normal(size=(12, 4, 30))
+        found.append(band_response(phi, losses))
+    assert math.isclose(found[-1][0], respond(phi, losses).rho.mean(), rel_tol=1e-9)
+    means, errors = np.array(found).T
+    assert math.isclose(math.sqrt((errors**2).mean()), means.std(), rel_tol=0.15)
+    assert math.isnan(band_response(phi[:1], losses[:, :1])[1])
+    assert band_response(phi, 0 * losses) == (0.0, 0.0)
+    names, values = "abc", np.ones((3, 240)) + 0.01 * rng.normal(size=(3, 240))
+    known = carriers(names, values, 9 * values, values, ROWS, np.arange(240), draw_error=np.full(3, 0.1))
+    assert known.evidence == ("both",) * 3
+    assert np.allclose(known.response_se, 0.1, atol=1e-3)
 
 
 def test_without_an_error_bar_nothing_stands_out_and_the_reason_is_told() -> None:
