@@ -1,5 +1,10 @@
 """The instrument: local posteriors, samplers, the one driver, and the health of chains."""
 
+from zeeman.sampling.ablation import Ablation as Ablation
+from zeeman.sampling.ablation import mean_ablation as mean_ablation
+from zeeman.sampling.ablation import path_patching as path_patching
+from zeeman.sampling.attention import AttentionScores as AttentionScores
+from zeeman.sampling.attention import attention_patterns as attention_patterns
 from zeeman.sampling.baoab import BAOAB as BAOAB
 from zeeman.sampling.batched import better_together as better_together
 from zeeman.sampling.batched import run_chains as run_chains

@@ -6,6 +6,10 @@ from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
 from zeeman.spectra.calibration import Objective as Objective
 from zeeman.spectra.calibration import Pilot as Pilot
+from zeeman.spectra.carriers import Carriers as Carriers
+from zeeman.spectra.carriers import band_response as band_response
+from zeeman.spectra.carriers import carriers as carriers
+from zeeman.spectra.carriers import mean_between_rows as mean_between_rows
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
 from zeeman.spectra.exponents import observable_exponent as observable_exponent
@@ -33,6 +37,8 @@ from zeeman.spectra.quality import Quality as Quality
 from zeeman.spectra.quality import quality as quality
 from zeeman.spectra.quality import resolved as resolved
 from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
+from zeeman.spectra.ranks import RankAgreement as RankAgreement
+from zeeman.spectra.ranks import rank_agreement as rank_agreement
 from zeeman.spectra.response import ResponseSums as ResponseSums
 from zeeman.spectra.response import Susceptibility as Susceptibility
 from zeeman.spectra.response import join_tiles as join_tiles
