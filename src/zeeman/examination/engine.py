@@ -76,7 +76,7 @@ def run_units(
     missing = [unit for unit in units if not store.unit(unit).complete]
     done = len(units) - len(missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
-    for stage in (("reference", "loaded", "curvature"), ("unloaded",)):
+    for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):
         jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage])
         finished = _here if num_workers == 1 or len(jobs) <= 1 else _in_processes
         for unit in finished(subject, store, jobs, num_workers):

@@ -98,21 +98,23 @@ def plan(
     return Plan(len(units), steps, rows, seconds, size, together, alone, batched)
 
 
-def _draws(unit: Unit) -> int:
+def _draws(subject: Subject, unit: Unit) -> int:
+    if unit.kind == "ablation":
+        return len(subject.sites()) + 1
     return 1 if unit.kind in ("reference", "curvature") else unit.schedule.num_draws
 
 
 def _forward_rows(subject: Subject, unit: Unit) -> int:
     observed = sum(len(subject.observable(name).batch) for name, _ in unit.observed)
     reference = len(subject.library.data.inputs) if unit.kind == "loaded" else 0
-    return observed * _draws(unit) + reference
+    return observed * _draws(subject, unit) + reference
 
 
 def _bytes(subject: Subject, unit: Unit) -> int:
     tokens = sum(int(subject.observable(name).scored.sum()) for name, _ in unit.observed)
-    size = 4 if unit.kind == "reference" else 2
+    size = 4 if unit.kind in ("reference", "ablation") else 2
     rows = unit.schedule.num_steps * unit.settings.batch_size * 4 if unit.kind == "loaded" and unit.settings else 0
-    return tokens * size * _draws(unit) + rows
+    return tokens * size * _draws(subject, unit) + rows
 
 
 def _measure(posterior: LocalPosterior) -> tuple[float, float | None, float]:

@@ -296,5 +296,7 @@ def _dimensions(name: str, count: int) -> list[str]:
         return ["block"]
     if name in ("diagonal", "off_diagonal"):
         return ["lanczos_step"]
+    if name.startswith("attention_"):
+        return ["head", "row"]
     token = "token_" + name.split("_", 1)[1]
-    return [token] if count == 1 else ["draw", token]
+    return [token] if count == 1 else ["component" if name.startswith("ablated_") else "draw", token]

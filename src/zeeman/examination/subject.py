@@ -11,6 +11,7 @@ from zeeman.errors import ZeemanError
 from zeeman.probes import Library, Probe
 from zeeman.sampling import LocalPosterior, Loss, Observable, language_model_loss
 from zeeman.subjects import Checkpoint, Series, list_components
+from zeeman.subjects.sites import contribution_sites
 
 DATA = "data"
 """Name under which the sample of the training data is observed along chains."""
@@ -97,6 +98,10 @@ class Subject:
         if not chosen:
             raise ZeemanError(f"no heads or layers were found in the model; name components, of {', '.join(found)}.")
         return chosen
+
+    def sites(self) -> list[str]:
+        """Heads and MLPs whose contribution can be replaced; none where the model does not show them as modules."""
+        return [name for name in contribution_sites(self.model(self.series.checkpoints[-1])) if "attn" not in name]
 
 
 def _observable(probe: Probe) -> Observable:

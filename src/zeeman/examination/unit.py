@@ -26,7 +26,7 @@ from zeeman.sampling import (
 SAMPLER_VERSION = 4
 """Raised whenever the numbers that a unit holds would come out different."""
 
-Kind = Literal["reference", "loaded", "unloaded", "curvature"]
+Kind = Literal["reference", "loaded", "unloaded", "curvature", "ablation"]
 Method = Literal["sgld", "rmsprop_sgld", "preconditioned_sgld", "baoab", "mala", "hmc"]
 
 
@@ -113,8 +113,9 @@ class Unit:
 
     Parameters
     ----------
-    kind : {"reference", "loaded", "unloaded", "curvature"}
-        Forward passes at w*; a chain that feels the loss; draws at nβ = 0; the Lanczos process of the Hessian at w*.
+    kind : {"reference", "loaded", "unloaded", "curvature", "ablation"}
+        Forward passes at w*; a chain that feels the loss; draws at nβ = 0; the Lanczos process of the Hessian at w*;
+        forward passes at w* with the contribution of each head and MLP replaced by its mean.
     step : int
     weights : str
         Digest of the checkpoint.
@@ -175,8 +176,12 @@ class Unit:
     def __str__(self) -> str:
         """Say what the unit is, for progress and messages."""
         heat = f" at n_beta {self.settings.n_beta:g}" if self.settings and self.kind == "loaded" else ""
-        chain = "" if self.kind == "reference" else f", {self.component}, {self.kind}{heat}, chain {self.chain}"
-        return f"step {self.step}{chain}"
+        chain = (
+            ""
+            if self.kind in ("reference", "ablation")
+            else f", {self.component}, {self.kind}{heat}, chain {self.chain}"
+        )
+        return f"step {self.step}{', ablations' if self.kind == 'ablation' else chain}"
 
 
 def _hash(content: dict[str, Any]) -> str:

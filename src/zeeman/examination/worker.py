@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from zeeman.examination.causes import run_ablation
 from zeeman.examination.store import Store, UnitStore, told
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit
@@ -54,6 +55,8 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
             _run_reference(subject, place, unit)
         elif unit.kind == "curvature":
             _run_curvature(subject, place, unit)
+        elif unit.kind == "ablation":
+            run_ablation(subject, place, unit)
         else:
             _run_walk(subject, store, place, unit, parent)
         place.finish()
