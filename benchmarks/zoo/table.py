@@ -43,9 +43,7 @@ Every figure here is made by `python -m benchmarks.zoo.table` from the JSON besi
 `benchmarks/peers`. A case is an exact loss with a known learning coefficient λ and multiplicity m; the instrument is
 given the loss, the point and the prior, and nothing else. Readings with a verdict other than `ok` are counted like the
 others unless a column says otherwise. Standard errors are the instrument's own; intervals are λ̂ ± 0.994 and ± 1.96 of
-them. Rows with `least_fresh` in results.jsonl were read by the ladder as it stands; those without kept cold rungs of
-which a fifth was fresh, where it now asks for two fifths, and knew no steps shorter than 1/√t
-(docs/decisions/0010-ladder.md)."""
+them. What was set while looking at some of these cases is listed in docs/decisions/0010-ladder.md."""
 
 
 def kept(name: str) -> Row:
