@@ -1,5 +1,7 @@
 """Plans, runs on an engine, stores and resumes; the only room that ties the others together."""
 
+from zeeman.examination.bands import Bands as Bands
+from zeeman.examination.bands import read_bands as read_bands
 from zeeman.examination.calibration import Calibration as Calibration
 from zeeman.examination.calibration import calibrate as calibrate
 from zeeman.examination.calibration import calibrate_series as calibrate_series
@@ -18,6 +20,8 @@ from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
 from zeeman.examination.potential import PotentialExamination as PotentialExamination
 from zeeman.examination.potential import examine_potential as examine_potential
+from zeeman.examination.responses import ResponseMatrix as ResponseMatrix
+from zeeman.examination.responses import response_matrix as response_matrix
 from zeeman.examination.run import DEVICES as DEVICES
 from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine
