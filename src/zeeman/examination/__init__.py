@@ -30,6 +30,8 @@ from zeeman.examination.run import settings_from as settings_from
 from zeeman.examination.runfile import read_settings as read_settings
 from zeeman.examination.runfile import write_settings as write_settings
 from zeeman.examination.store import Store as Store
+from zeeman.examination.stored import kept_bands as kept_bands
+from zeeman.examination.stored import stored_bands as stored_bands
 from zeeman.examination.subject import Subject as Subject
 from zeeman.examination.transitions import Transition as Transition
 from zeeman.examination.transitions import find_transitions as find_transitions

@@ -150,7 +150,7 @@ def _of_structure(
     where = {"loading": found.matrix.loading, "components": list(found.matrix.components)}
     modes, agreed, null = found.modes, found.agreement, found.null_strengths
 
-    def reading(name: str, value: Any, error: Any, **more: Any) -> Reading:
+    def reading(name: str, value: Any, error: Any, more: dict[str, Any]) -> Reading:
         return Reading(name, value, error, judged, reasons, origin, where | more)
 
     about = {
@@ -161,13 +161,13 @@ def _of_structure(
     }
     verdict = agreed.verdict if judged.trusted else judged
     return [
-        reading("band_modes", modes.values, modes.errors, **about),
-        reading("band_null", float(len(null)), np.nan, strengths=null, spread=found.null_spread),
+        reading("band_modes", modes.values, modes.errors, about),
+        reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
         Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
                 where | {"labels": found.labels, "spread": found.spread, "left_out": found.matrix.left_out}),
         *(
             reading("band", float(found.strength[band]), float(found.strength_se[band]),
-                    **_about(library, found, band, others, tracks))
+                    _about(library, found, band, others, tracks))
             for band in range(len(found.strength))
         ),
     ]  # fmt: skip
