@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ MIN_TOKENS = 2 * NEIGHBOURS
 """Scored tokens below which there is nothing to tell bands apart by."""
 LEAST_AXES = 2
 """Axes in which clusters are looked for at least: along a single one any sample falls into pieces."""
+REPEATED = 0.5
+"""Share of the spread across the border of two bands that must come out again in the other half of the chains."""
 ABOVE_NULL = 3.0
 """Standard errors by which a band must stand out from the strongest cluster of the null."""
 
@@ -94,9 +97,10 @@ def find_structure(
     """Find the bands of a response matrix.
 
     Tokens are compared in the modes of ρ that stand out from permuted columns, at least two, and joined to clusters of
-    low conductance there. The strength of a band is S = √(mean_c d_c²), d_c = ⟨ρ_c⟩_band − ⟨ρ_c⟩_all, its error that
-    of a jackknife over stretches of each component's chains. Permuted draws go the same way: since tokens whose losses
-    move alike answer alike to anything, they form clusters too, and a band counts by how far it stands out from these.
+    low conductance there; clusters whose border is not seen in both halves of the chains are one. The strength of a
+    band is S = √(mean_c d_c²), d_c = ⟨ρ_c⟩_band − ⟨ρ_c⟩_all, its error that of a jackknife over stretches of each
+    component's chains. Permuted draws go the same way, but for the halves: since tokens whose losses move alike answer
+    alike to anything, they form clusters too, and a band counts by how far it stands out from these.
 
     Parameters
     ----------
@@ -122,6 +126,7 @@ def find_structure(
             "num_draws."
         )
     labels, axes = cluster_tokens(matrix.rho, usable)
+    labels = unite(labels, matrix.halves)
     null, _ = cluster_tokens(matrix.null, usable)
     halves = [cluster_tokens(half, usable)[0] for half in matrix.halves]
     bands, clusters = _weights(labels, usable), _weights(null, usable)
@@ -186,6 +191,56 @@ def cluster_tokens(responses: Floats, usable: NDArray[np.bool_] | None = None) -
     axes = np.full((len(usable), places.shape[1]), np.nan)
     axes[usable] = places
     return labels, axes
+
+
+def unite(labels: Ints, halves: Floats) -> Ints:
+    """Join bands whose border does not come out again in the other half of the chains.
+
+    Noise, too, spreads tokens of one kind, and a cloud may be cut anywhere. Along the line d between the means of two
+    bands, the correlation of d·ρ in either half of the chains, over the tokens of both, is the share of their spread
+    that is no noise. The pair with the least is joined for as long as that is below a half.
+
+    Parameters
+    ----------
+    labels : array of int, shape (tokens,)
+    halves : array, shape (2, components, tokens)
+        ρ from either half of the chains.
+
+    Returns
+    -------
+    array of int, shape (tokens,)
+        Numbered by falling size.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> kinds, cut = np.repeat([0, 0, 1], 50), np.repeat([0, 1, 2], 50)
+    >>> halves = 3.0 * np.eye(2)[:, kinds] + rng.standard_normal((2, 2, 150))
+    >>> np.bincount(unite(cut, halves)).tolist()
+    [100, 50]
+    """
+    labels = labels.copy()
+    while (count := int(labels.max(initial=-1)) + 1) > 1:
+        shares = {pair: _repeated(*pair, labels, halves) for pair in combinations(range(count), 2)}
+        one, other = min(shares, key=lambda pair: shares[pair])
+        if shares[one, other] >= REPEATED:
+            break
+        labels[labels == other] = one
+        labels[labels > other] -= 1
+    sizes = np.bincount(labels[labels >= 0])
+    ranks = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
+    ordered: Ints = np.append(ranks, -1)[labels]
+    return ordered
+
+
+def _repeated(one: int, other: int, labels: Ints, halves: Floats) -> float:
+    """Correlation between halves of the chains of where the tokens of two bands lie on the line between them."""
+    both = halves.mean(axis=0)
+    line = both[:, labels == one].mean(axis=1) - both[:, labels == other].mean(axis=1)
+    first, second = (line @ half[:, (labels == one) | (labels == other)] for half in halves)
+    first, second = first - first.mean(), second - second.mean()
+    scale = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / scale if scale > 0 else 0.0
 
 
 def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:

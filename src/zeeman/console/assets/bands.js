@@ -101,7 +101,7 @@ function carrierLook(map, limit, row, column) {
 
 function carrierMap(map, limit) {
   const names = map.bands.map((band) => `${band.track} ${band.name}`);
-  const box = { x: widest(map.components) + 14, y: 14 + 0.72 * widest(names), width: 44, height: 22 };
+  const box = { x: widest(map.components) + 22, y: 14 + 0.72 * widest(names), width: 44, height: 22 };
   const cells = cellGrid(map.components, map.bands, box, (row, column) => carrierLook(map, limit, row, column));
   rove(cells);
   const width = box.x + box.width * names.length + 0.7 * widest(names);
