@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 
 from zeeman.bands import adjusted_rand_index
+from zeeman.cli.bands import bands as show
 from zeeman.cli.bands import carriers
 from zeeman.console import render_report
 from zeeman.errors import ZeemanError
-from zeeman.examination import Bands, SamplerSettings, Store, Unit, read_bands, response_matrix, stored_bands
+from zeeman.examination import (
+    Bands,
+    SamplerSettings,
+    Store,
+    Unit,
+    kept_bands,
+    read_bands,
+    response_matrix,
+    stored_bands,
+)
 from zeeman.examination.band_document import bands_document
 from zeeman.examination.band_names import describe
 from zeeman.examination.device import Draws
@@ -52,16 +62,16 @@ def write_unit(store: Store, unit: Unit, arrays: dict[str, np.ndarray]) -> None:
     held.finish()
 
 
-def planted_store(folder: Path, library: Library, steps: tuple[int, ...], strength: float, seed: int = 0) -> Store:
+def planted_store(folder: Path, library: Library, steps: tuple[int, ...], strength: float, count: int = 5) -> Store:
     """Losses that follow φ of a component as the planted pattern of their probe says, and noise of their own."""
     store = Store(folder)
     probes = {name: probe.digest for name, probe in library.probes.items()} | {"(data)": library.data.digest}
     store.claim(Manifest(series="planted", library=library.name, weights={s: str(s) for s in steps}, probes=probes))
     pattern = np.array([(1, -1, -1), (-1, 1, -1), (-1, -1, 1), (1, 1, -1), (-1, 1, 1)])
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng(2)
     observed = tuple(sorted({"data": "d", **{p.name: p.digest for p in library}}.items()))
     for step in steps:
-        for c, component in enumerate(COMPONENTS):
+        for c, component in enumerate(COMPONENTS[:count]):
             for chain in range(SETTINGS.num_chains):
                 unit = Unit("unloaded", step, str(step), component, chain, SETTINGS, observed=observed)
                 phi = 0.1 + 0.02 * rng.standard_normal(SETTINGS.num_draws)
@@ -250,6 +260,38 @@ def test_too_few_components_leave_a_reading_that_says_why(store: Store, library:
     assert found.name == "band_agreement"
     assert np.isnan(found.value)
     assert "at least 2 components" in found.reasons[0]
+
+
+def test_a_store_keeps_its_bands_until_it_grows(library: Library, tmp_path: Path) -> None:
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
+    first = kept_bands(store, library)
+    assert "at least 2 components" in first["maps"][0]["agreement_reasons"][0]
+    written = (store.path / "readings" / "bands.json").stat().st_mtime_ns
+    assert kept_bands(store, library) == first
+    assert (store.path / "readings" / "bands.json").stat().st_mtime_ns == written
+    planted_store(tmp_path / "examination", library, (20,), strength=1.0, count=1)
+    assert [one["step"] for one in kept_bands(store, library)["maps"]] == [10, 20]
+
+
+def test_the_command_tells_what_was_found(
+    readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = planted_store(tmp_path / "examination", library, (), strength=1.0)
+    found = finite(bands_document(readings))
+    store.write_reading("document", {"title": "planted", "bands": found})
+    show(store.path, out=tmp_path / "page.html")
+    told = capsys.readouterr().out
+    assert "unloaded" in told
+    assert all(band["name"] in told for band in found["maps"][0]["bands"])
+    assert "planted" in (tmp_path / "page.html").read_text()
+    show(store.path, json=True)
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_command_asks_for_the_library(library: Library, tmp_path: Path) -> None:
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
+    with pytest.raises(ZeemanError, match="name it with --probes"):
+        show(store.path)
 
 
 def test_a_store_without_components_is_refused(library: Library, tmp_path: Path) -> None:
