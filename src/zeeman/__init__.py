@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zeeman.console import write_report as write_report
     from zeeman.errors import ZeemanError as ZeemanError
     from zeeman.examination import LLC as LLC
+    from zeeman.examination import Bands as Bands
     from zeeman.examination import Behaviours as Behaviours
     from zeeman.examination import Density as Density
     from zeeman.examination import Device as Device
@@ -58,6 +59,7 @@ _ROOMS = {
     "errors": ("ZeemanError",),
     "examination": (
         "LLC",
+        "Bands",
         "Behaviours",
         "Density",
         "Device",

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from console.band_sample import sample_bands
+
 Array = NDArray[np.float64]
 STEPS = [0, 20, 50, 100, 200, 350, 500, 650, 800, 900, 1000, 1100, 1200, 1300, 1400, 1500, 1700, 2000, 2400, 3000]
 PROBES = ["text", "repeats", "brackets", "indentation", "digits", "docstrings", "closing quotes"]
@@ -45,6 +47,7 @@ def sample_document(seed: int = 0) -> dict[str, Any]:
         "susceptibility": [
             _susceptibility(rng, step, how) for step in (600, 1200, 3000) for how in ("loaded", "unloaded")
         ],
+        "bands": sample_bands((600, 1200, 3000), tuple(COMPONENTS)),
         "health": [_unit(rng, step, "full", "loaded") for step in STEPS]
         + [
             _unit(rng, step, name, how)

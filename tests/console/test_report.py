@@ -25,6 +25,7 @@ PARTS = [
     "hessian",
     "behaviours",
     "susceptibility",
+    "bands",
     "health",
     "provenance",
     "headline",
@@ -154,13 +155,16 @@ def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None
     dom = drawn(write_report(document, tmp_path / "full.html"), tmp_path / "profile")
     maps = len(document["susceptibility"]) * 2 * len(COMPONENTS) * len(PROBES)  # each beside its null
     densities = len(DENSITY_STEPS) * len(LADDER)
-    assert len(re.findall(r'class="cell(?: faint)?"', dom)) == maps + len(PROBES) * len(STEPS) + densities
+    shown = [one for one in document["bands"]["maps"] if one["loading"] == "unloaded"]
+    carried = sum(len(one["bands"]) * len(one["components"]) for one in shown)
+    assert len(re.findall(r'class="cell(?: faint)?"', dom)) == maps + len(PROBES) * len(STEPS) + densities + carried
     assert dom.count('class="spectrum"') == len(DENSITY_STEPS)
     assert dom.count('class="gap"') == 1
     estimates = sum(row[name] is not None for row in document["llc"] for name in ("mean", "variance"))
-    assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates
-    assert dom.count('class="band"') == 4 * len(document["transitions"])
-    assert dom.count('class="flag"') == 4 * len(document["series"]["flags"])
+    assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates + sum(len(one["bands"]) for one in shown)
+    assert dom.count('class="null-floor"') == len(shown)
+    assert dom.count('class="band"') == 5 * len(document["transitions"])
+    assert dom.count('class="flag"') == 5 * len(document["series"]["flags"])
     assert dom.count('class="unit"') == len(document["health"])
     assert (
         'class="empty"'

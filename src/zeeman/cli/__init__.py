@@ -6,6 +6,7 @@ import sys
 
 from cyclopts import CycloptsError
 
+from zeeman.cli import bands as bands
 from zeeman.cli import calibrate as calibrate
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine

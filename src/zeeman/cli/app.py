@@ -72,6 +72,8 @@ class Measured:
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
     density
         Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
+    bands
+        Find bands in the responses of tokens too: no more chains, but minutes of reading.
     extrapolate
         Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
@@ -79,6 +81,7 @@ class Measured:
     at: tuple[int, ...] = ()
     components: tuple[str, ...] = ()
     density: bool = False
+    bands: bool = False
     extrapolate: bool = False
 
     def devices(self) -> list[Device]:
@@ -90,6 +93,8 @@ class Measured:
             room.Behaviours(),
             room.Susceptibilities(tuple(self.at), tuple(self.components)),
         ]
+        if self.bands:
+            found.append(room.Bands(tuple(self.at), tuple(self.components)))
         return [*found, room.Density(), room.HessianSpectrum()] if self.density else found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from zeeman.errors import ZeemanError
 
-_SCRIPTS = ("marks.js", "steps.js", "density.js", "maps.js", "tables.js", "calibration.js", "report.js")
+_SCRIPTS = ("marks.js", "steps.js", "density.js", "maps.js", "bands.js", "tables.js", "calibration.js", "report.js")
 _SLOT = re.compile(r"<!--zeeman:(\w+)-->|/\*zeeman:(\w+)\*/")
 
 
@@ -29,8 +29,8 @@ def render_report(document: Mapping[str, Any]) -> str:
     ----------
     document : mapping
         JSON-able figures: ``title``, ``created``, ``headline``, ``series``, ``training``, ``transitions``, ``llc``,
-        ``density``, ``hessian``, ``behaviours``, ``susceptibility``, ``health``, ``provenance``; or ``calibration``,
-        which is drawn alone. Non-finite numbers are written as null.
+        ``density``, ``hessian``, ``behaviours``, ``susceptibility``, ``bands``, ``health``, ``provenance``; or
+        ``calibration``, which is drawn alone. Non-finite numbers are written as null.
 
     Returns
     -------

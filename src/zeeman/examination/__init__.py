@@ -1,5 +1,7 @@
 """Plans, runs on an engine, stores and resumes; the only room that ties the others together."""
 
+from zeeman.examination.bands import Bands as Bands
+from zeeman.examination.bands import read_bands as read_bands
 from zeeman.examination.calibration import Calibration as Calibration
 from zeeman.examination.calibration import calibrate as calibrate
 from zeeman.examination.calibration import calibrate_series as calibrate_series
@@ -21,6 +23,8 @@ from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
 from zeeman.examination.potential import PotentialExamination as PotentialExamination
 from zeeman.examination.potential import examine_potential as examine_potential
+from zeeman.examination.responses import ResponseMatrix as ResponseMatrix
+from zeeman.examination.responses import response_matrix as response_matrix
 from zeeman.examination.run import DEVICES as DEVICES
 from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine
@@ -29,6 +33,8 @@ from zeeman.examination.run import settings_from as settings_from
 from zeeman.examination.runfile import read_settings as read_settings
 from zeeman.examination.runfile import write_settings as write_settings
 from zeeman.examination.store import Store as Store
+from zeeman.examination.stored import kept_bands as kept_bands
+from zeeman.examination.stored import stored_bands as stored_bands
 from zeeman.examination.subject import Subject as Subject
 from zeeman.examination.transitions import Transition as Transition
 from zeeman.examination.transitions import find_transitions as find_transitions

@@ -32,9 +32,9 @@ class Draws:
     store: Store
     units: dict[str, Unit]
 
-    def array(self, unit: Unit, name: str) -> NDArray[np.float64]:
-        """An array of a unit, found through any unit that walked the same chain and observed as much."""
-        return np.asarray(self.store.unit(self.held(unit)).array(name), np.float64)
+    def array(self, unit: Unit, name: str, tokens: slice = slice(None)) -> NDArray[np.float64]:
+        """An array of a unit, or some tokens of it, found through any unit that walked the chain and saw as much."""
+        return np.asarray(self.store.unit(self.held(unit)).array(name, tokens), np.float64)
 
     def holds(self, unit: Unit, name: str) -> bool:
         """Whether an array is there: units of earlier versions hold fewer."""
@@ -44,9 +44,9 @@ class Draws:
         """A figure kept with a unit."""
         return self.store.unit(self.held(unit)).attribute(name)
 
-    def stack(self, units: Iterable[Unit], name: str) -> NDArray[np.float64]:
-        """The arrays of several chains, shape (chains, ...)."""
-        return np.stack([self.array(unit, name) for unit in units])
+    def stack(self, units: Iterable[Unit], name: str, tokens: slice = slice(None)) -> NDArray[np.float64]:
+        """The arrays of several chains, shape (chains, ...), or some tokens of them."""
+        return np.stack([self.array(unit, name, tokens) for unit in units])
 
     def held(self, unit: Unit) -> Unit:
         """The stored unit that walked the same chain."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zeeman.examination.band_document import bands_document
 from zeeman.examination.density_document import density_document, hessian_document
 from zeeman.examination.device import versions
 from zeeman.examination.run import Examination
@@ -32,11 +33,11 @@ def document(examination: Examination) -> dict[str, Any]:
     -------
     dict
         ``headline``, ``series``, ``training``, ``transitions``, ``behaviour_changes``, ``llc``, ``behaviours``,
-        ``susceptibility``, ``density``, ``hessian``, ``health`` and ``provenance``.
+        ``susceptibility``, ``bands``, ``density``, ``hessian``, ``health`` and ``provenance``.
     """
     series = examination.subject.series
     flags = [asdict(flag) for flag in examination.verification.flags]
-    found: dict[str, Any] = _finite(
+    found: dict[str, Any] = finite(
         {
             "title": f"{series.name}: {len(series)} checkpoints examined",
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -51,6 +52,7 @@ def document(examination: Examination) -> dict[str, Any]:
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
+            "bands": bands_document(list(examination.readings)),
             "density": density_document(list(examination.readings)),
             "hessian": hessian_document(list(examination.readings)),
             "health": _health(examination),
@@ -81,7 +83,7 @@ def llc_table(examination: Examination) -> list[dict[str, Any]]:
                 **(_extrapolated(cold[_step(reading)]) if cold else {}),
             }
         )
-    found: list[dict[str, Any]] = _finite(rows)
+    found: list[dict[str, Any]] = finite(rows)
     return found
 
 
@@ -313,12 +315,12 @@ def _step(reading: Reading) -> int:
     return reading.provenance.step
 
 
-def _finite(value: Any) -> Any:
-    """Plain values with None for what is not finite, which JSON can't say."""
+def finite(value: Any) -> Any:
+    """Lay values out plainly, with None for what is not finite, which JSON can't say."""
     if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
+        return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

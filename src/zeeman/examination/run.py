@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zeeman.errors import ZeemanError
+from zeeman.examination.bands import Bands
 from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
 from zeeman.examination.engine import Progress, run_units
@@ -149,8 +150,8 @@ def _check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device
     return len(units)
 
 
-def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Susceptibilities]]:
-    later = [d for d in devices if isinstance(d, Susceptibilities) and not d.steps]
+def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Susceptibilities | Bands]]:
+    later = [d for d in devices if isinstance(d, Susceptibilities | Bands) and not d.steps]
     return [d for d in devices if d not in later], later
 
 

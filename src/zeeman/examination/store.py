@@ -245,9 +245,9 @@ class UnitStore:
         """Whether the unit was laid out with an array."""
         return (self.path / name).is_dir()
 
-    def array(self, name: str) -> NDArray[Any]:
-        """Read an array."""
-        return np.asarray(_array(zarr.open_group(str(self.path), mode="r"), name)[:])
+    def array(self, name: str, tokens: slice = slice(None)) -> NDArray[Any]:
+        """Read an array, or of each draw some tokens alone."""
+        return np.asarray(_array(zarr.open_group(str(self.path), mode="r"), name)[..., tokens])
 
     def _state(self) -> ChainState:
         with safetensors.safe_open(str(self.path / _STATE), framework="pt") as handle:

@@ -256,6 +256,12 @@ class ResponseSums:
         self._check_complete()
         return -self._moments(0)[1].covariance
 
+    def leave_one_out_rho(self) -> Array:
+        """ρ with each stretch left out, shape (stretches, tokens)."""
+        self._check_complete()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._moments(0)[1].rho(self._rounding())
+
     def _shift(self, moments: _Moments, full_mean: Array) -> Array:
         return -(moments.mean_phi + self._mean_phi) * (moments.mean - full_mean)
 

@@ -1,7 +1,7 @@
 // Reads the document out of the page and draws its panels; nothing here computes a reading.
 
 const report = JSON.parse(document.getElementById("document").textContent) ?? {};
-const PANELS = { calibration: calibrationPanel, training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, health: healthPanel, transitions: transitionsPanel, provenance: provenancePanel };
+const PANELS = { calibration: calibrationPanel, training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, bands: bandsPanel, health: healthPanel, transitions: transitionsPanel, provenance: provenancePanel };
 
 function drawPanels() {
   hideTip();

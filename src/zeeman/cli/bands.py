@@ -1,0 +1,102 @@
+"""``zeeman bands``: the bands that an examination holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeeman.cli.app import Json, app, print_json
+from zeeman.errors import ZeemanError
+
+if TYPE_CHECKING:
+    from zeeman.examination import Store
+
+
+@app.command
+def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None, json: Json = False) -> None:
+    """Show the bands in the response of tokens, found from what an examination holds; no model is run.
+
+    Parameters
+    ----------
+    store
+        Folder of the examination.
+    probes
+        Folder of the library that it was made with; by default the folder probes beside the store.
+    out
+        File to write a report with the bands to.
+    """
+    from zeeman.examination import Store
+
+    opened = Store.open(store)
+    document = opened.read_reading("document") or {}
+    found = document.get("bands") or _find(opened, probes or store.absolute().parent / "probes")
+    if json:
+        print_json(found)
+    else:
+        _tell(found)
+    if out is not None:
+        from zeeman.console import write_report
+
+        path = write_report(document | {"bands": found}, out)
+        if not json:
+            print(f"Report: {path}")
+
+
+def _find(store: Store, probes: Path) -> dict[str, Any]:
+    """Find the bands from the units; the store keeps them beside the other readings."""
+    from zeeman.examination import kept_bands
+    from zeeman.probes import Library
+
+    if not probes.is_dir():
+        raise ZeemanError(f"expected the library's folder in {probes}, but it is none; name it with --probes.")
+    return kept_bands(store, Library.from_folder(probes))
+
+
+def _tell(found: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name, side in (("step", "right"), ("loading", "left"), ("band", "right"), ("size", "right"),
+                       ("strength", "left"), ("name", "left"), ("components", "left"), ("seen under", "left"),
+                       ("stability", "left")):  # fmt: skip
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    for one in found["maps"]:
+        stability = _pm(one["agreement"], one["agreement_se"])
+        for band in one["bands"]:
+            mark = "" if band["above_null"] and one["verdict"] == "ok" else " ×"
+            table.add_row(
+                str(one["step"]), one["loading"], str(band["track"]), str(band["size"]),
+                _pm(band["strength"], band["strength_se"]) + mark, band["name"], carriers(one, band),
+                ", ".join(band["seen_under"]), stability,
+            )  # fmt: skip
+        if not one["bands"]:
+            why = one["agreement_reasons"] if one["modes"] is None else ["no band"]
+            table.add_row(str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", stability)
+    Console(width=None if Console().is_terminal else 200).print(table)
+    nulls = [len(one["null_strengths"]) for one in found["maps"]]
+    print(
+        f"Clusters of permuted draws: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains."
+    )
+
+
+def carriers(one: dict[str, Any], band: dict[str, Any], most: int = 4) -> str:
+    """The components whose mean over the band stands out from that over all tokens, the strongest first.
+
+    Examples
+    --------
+    >>> band = {"contrast": [0.1, -0.3, 0.01], "contrast_se": [0.01, 0.02, 0.02]}
+    >>> carriers({"components": ["embed", "l0h0", "l0h1"]}, band)
+    'l0h0 -0.30, embed +0.10'
+    """
+    rows = zip(one["components"], band["contrast"], band["contrast_se"], strict=True)
+    standing = [(name, value) for name, value, error in rows if abs(value) > 3 * error]
+    standing.sort(key=lambda row: -abs(row[1]))
+    return ", ".join(f"{name} {value:+.2f}" for name, value in standing[:most])
+
+
+def _pm(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f} ± {error:.3f}" if error is not None else f"{value:.3f}"

@@ -1,0 +1,173 @@
+// Bands of tokens: their strength along training, the density of tokens beside it, and the components that carry them.
+
+const bandView = { loading: null };
+const DENSITY_WIDTH = 128;
+const ENDS = { birth: "begins", split: "splits from another", death: "ends", merge: "merges into another" };
+
+const bandStrengths = (maps) => maps.flatMap((map) => map.bands.flatMap((band) => [band.strength - (band.strength_se ?? 0), band.strength + (band.strength_se ?? 0)]));
+const bandAt = (maps, step, track) => maps.find((map) => map.step === step)?.bands.find((band) => band.track === track) ?? null;
+const isTold = (map, band) => band.above_null && isTrusted(map.verdict);
+
+function bandTip(map, band, track) {
+  const ends = track ? [map.step === track.steps[0] ? ENDS[track.birth] : null, map.step === track.steps[track.steps.length - 1] ? ENDS[track.death] : null] : [];
+  return {
+    title: `${band.name}, step ${formatStep(map.step)}`,
+    rows: [["strength", withError(band.strength, band.strength_se)], ["tokens", grouped(String(band.size))], ["seen under", Object.keys(band.seen_under ?? {}).join(", ")]],
+    text: [band.above_null ? null : "Permuted draws show a cluster as strong: it may be chance.", isTrusted(map.verdict) ? null : `Draws: ${verdictName(map.verdict)}.`, ...ends.filter(Boolean).map((end) => `The band ${end} here.`)],
+  };
+}
+
+function bandPoint(frame, map, band, track, index) {
+  const [px, py] = [frame.x(map.step), frame.y(band.strength)];
+  const colour = lineColour(index);
+  const error = band.strength_se;
+  return mark("g", { class: isTold(map, band) ? "reading" : "reading doubtful", role: "img", "aria-label": `${band.name}, step ${map.step}: strength ${withError(band.strength, error)}`, tip: bandTip(map, band, track), focus: () => setCursor(map.step) },
+    mark("circle", { class: "catch", cx: px, cy: py, r: 9 }),
+    isNumber(error) ? mark("path", { class: "error", stroke: colour, "clip-path": frame.clip, d: `M${px},${frame.y(band.strength - error)}V${frame.y(band.strength + error)}M${px - 3},${frame.y(band.strength - error)}h6M${px - 3},${frame.y(band.strength + error)}h6` }) : null,
+    mark("circle", { class: "point", cx: px, cy: py, r: 4, stroke: colour, fill: isTold(map, band) ? colour : "var(--paper)" }));
+}
+
+function bandMarks(frame, maps, tracks) {
+  const rows = [];
+  const group = mark("g", {});
+  // The strongest cluster of permuted draws at each step: what lies under it may be chance.
+  const floor = maps.filter((map) => list(map.null_strengths).length).map((map) => ({ step: map.step, value: Math.max(...map.null_strengths) }));
+  group.append(...floor.map(({ step, value }) => mark("path", { class: "null-floor", "clip-path": frame.clip, d: `M${frame.x(step) - 9},${frame.y(value)}h18` })));
+  tracks.forEach((track, index) => {
+    if (frame.hidden.has(String(track.id))) return;
+    const points = track.steps.map((step) => [maps.find((map) => map.step === step), bandAt(maps, step, track.id)]).filter(([, band]) => band);
+    group.append(mark("path", { class: "signal", stroke: lineColour(index), "stroke-dasharray": lineDash(index), "clip-path": frame.clip, d: points.map(([map, band], order) => `${order ? "L" : "M"}${frame.x(map.step)},${frame.y(band.strength)}`).join("") }));
+    rows.push(points.filter(([map]) => inView(map.step)).map(([map, band]) => bandPoint(frame, map, band, track, index)));
+  });
+  rows.flat().forEach((node) => group.append(node));
+  rove(rows);
+  return group;
+}
+
+// How many tokens answer how strongly, on the strength axis of the diagram; dashed, what permuted draws give.
+function tokenDensity(map, domain, height) {
+  const data = map.density;
+  const plot = { left: 6, right: DENSITY_WIDTH - 6, top: MARGIN.top, bottom: height - MARGIN.bottom };
+  const y = linearScale(domain, [plot.bottom, plot.top]);
+  const most = Math.max(1, ...data.tokens, ...data.null);
+  const x = linearScale([0, most], [plot.left, plot.right]);
+  const outline = (counts) => `M${plot.left},${y(data.edges[0])}${counts.map((count, index) => `H${x(count)}V${y(data.edges[index + 1])}`).join("")}H${plot.left}`;
+  const clip = "clip-band-density";
+  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws."] };
+  return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at step ${map.step}`, tip: told },
+    mark("clipPath", { id: clip }, mark("rect", { x: 0, y: plot.top, width: DENSITY_WIDTH, height: plot.bottom - plot.top })),
+    mark("path", { class: "density-fill", d: outline(data.tokens), "clip-path": `url(#${clip})` }),
+    mark("path", { class: "density-null", d: outline(data.null), "clip-path": `url(#${clip})` }),
+    mark("line", { class: "base", x1: plot.left, x2: plot.left, y1: plot.top, y2: plot.bottom }),
+    mark("text", { class: "axis-title", x: plot.left, y: plot.top - 14 }, "tokens"),
+    mark("text", { x: plot.left, y: plot.bottom + 25 }, `step ${formatStep(map.step)}`));
+}
+
+function bandDiagram(body, maps, tracks) {
+  const last = [...maps].reverse().find((map) => map.density);
+  const height = 360;
+  const domain = paddedDomain([0, ...bandStrengths(maps), ...maps.flatMap((map) => list(map.null_strengths))]);
+  domain[0] = 0;
+  const chart = el("div", { class: "band-chart" });
+  body.append(el("div", { class: "band-diagram" }, chart, last ? el("div", { class: "band-side" }, tokenDensity(last, domain, height)) : null));
+  const at = (track, step) => {
+    const map = maps.reduce((best, other) => (best === null || Math.abs(toAxis(other.step) - toAxis(step)) < Math.abs(toAxis(best.step) - toAxis(step)) ? other : best), null);
+    const band = map ? bandAt(maps, map.step, track.id) : null;
+    return band ? withError(band.strength, band.strength_se) : "\u2013";
+  };
+  stepChart(chart, {
+    id: "bands", label: "Strength of each band against training step", yTitle: "strength (\u03c1)", height,
+    legend: tracks.map((track, index) => ({ key: String(track.id), name: `${track.id} ${track.name}`, swatch: () => swatchLine(index), at: (step) => at(track, step) })),
+    domain: () => domain,
+    marks: (frame) => bandMarks(frame, maps, tracks),
+  });
+}
+
+// ---- components
+
+function carrierLook(map, limit, row, column) {
+  const band = map.bands[column];
+  const [value, error] = [band.response[row], band.response_se[row]];
+  const resolved = isNumber(value) && isNumber(error) && Math.abs(value) >= RESOLVED_AT * error;
+  const shown = withError(value, error);
+  return {
+    fill: isNumber(value) ? diverging(value / limit) : null,
+    faint: isNumber(value) && !resolved,
+    text: isNumber(value) ? compact(value) : null,
+    spoken: `${map.components[row]}, band ${band.track} ${band.name}: mean \u03c1 ${shown}${resolved ? "" : ", not resolved"}`,
+    tip: { title: `${map.components[row]} \u2192 ${band.name}`, rows: [["mean \u03c1", shown], ["less the mean token", withError(band.contrast[row], band.contrast_se[row])]], text: [resolved ? null : "Below three standard errors: may be zero."] },
+  };
+}
+
+function carrierMap(map, limit) {
+  const names = map.bands.map((band) => `${band.track} ${band.name}`);
+  const box = { x: widest(map.components) + 22, y: 14 + 0.72 * widest(names), width: 44, height: 22 };
+  const cells = cellGrid(map.components, map.bands, box, (row, column) => carrierLook(map, limit, row, column));
+  rove(cells);
+  const width = box.x + box.width * names.length + 0.7 * widest(names);
+  const height = box.y + box.height * map.components.length + 4;
+  return el("figure", { class: "response" }, el("figcaption", {}, el("strong", {}, `step ${formatStep(map.step)}`)),
+    el("div", { class: "scroller" }, mark("svg", { class: "map", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `Mean response of each component over each band at step ${map.step}; the arrows move between cells` },
+      names.map((name, column) => mark("text", { transform: `translate(${box.x + (column + 0.5) * box.width},${box.y - 5}) rotate(-45)` }, shorten(name))),
+      map.components.map((name, row) => mark("text", { class: "row-label", x: box.x - 8, y: box.y + (row + 0.5) * box.height, dy: "0.33em", "text-anchor": "end" }, shorten(name))),
+      cells.flat())));
+}
+
+// ---- table
+
+function typicalTokens(band) {
+  return list(band.typical).slice(0, 3).map((token) => {
+    const from = Math.max(0, token.at - 8);
+    return el("div", { class: "context" }, el("span", { class: "aside" }, token.probe), " ", token.ids.slice(from, token.at).join(" "), " ", el("mark", {}, String(token.ids[token.at])), " ", token.ids.slice(token.at + 1, token.at + 3).join(" "));
+  });
+}
+
+function bandRow(map, band) {
+  const held = Object.entries(band.probes ?? {}).filter(([, count]) => count).sort((a, b) => b[1] - a[1]).slice(0, 3);
+  return el("tr", {},
+    el("td", { class: "figure" }, formatStep(map.step)), el("td", { class: "figure" }, String(band.track)),
+    el("td", {}, band.name, isTold(map, band) ? null : el("span", { class: "chip chip-bad" }, " \u00d7")),
+    el("td", { class: "figure" }, grouped(String(band.size))), el("td", { class: "figure" }, withError(band.strength, band.strength_se)),
+    el("td", {}, Object.keys(band.seen_under ?? {}).join(", ")), el("td", {}, held.map(([name, count]) => `${name} ${count}`).join(", ")),
+    el("td", {}, typicalTokens(band)));
+}
+
+function bandTable(maps) {
+  const heads = [["step", 1], ["band", 1], ["name", 0], ["tokens", 1], ["strength", 1], ["seen under", 0], ["from", 0], ["typical tokens", 0]];
+  return el("div", { class: "tall" }, el("table", { class: "health" },
+    el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))),
+    el("tbody", {}, maps.flatMap((map) => map.bands.map((band) => bandRow(map, band))))));
+}
+
+function bandNotes(maps) {
+  return maps.map((map) => {
+    const where = `Step ${formatStep(map.step)}: `;
+    if (!map.modes) return el("p", { class: "note" }, where + (list(map.agreement_reasons).join(" ") || "no bands could be looked for."));
+    const chances = map.modes.p_values.slice(0, map.modes.count).map((p) => formatNumber(p, 2));
+    const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)` : list(map.agreement_reasons).join(" ");
+    const left = Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`).join("");
+    return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; permuted draws show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
+  });
+}
+
+function bandsPanel(body, report) {
+  const all = list(report.bands?.maps).filter((map) => isNumber(map.step)).map((map) => ({ ...map, bands: list(map.bands) }));
+  if (!all.length) {
+    body.append(emptySentence("Bands were not looked for; give zeeman examine the option --bands, or run zeeman bands on the examination."));
+    return;
+  }
+  const loadings = [...new Set(all.map((map) => map.loading))];
+  if (!loadings.includes(bandView.loading)) bandView.loading = loadings[0];
+  const again = () => { axis.charts = axis.charts.filter((chart) => chart.id !== "bands"); body.replaceChildren(); bandsPanel(body, report); };
+  const maps = all.filter((map) => map.loading === bandView.loading).sort((a, b) => a.step - b.step);
+  const tracks = list(report.bands.tracks).filter((track) => track.loading === bandView.loading);
+  const limit = all.flatMap((map) => map.bands).reduce((most, band) => Math.max(most, matrixLimit([band.response])), 0) || 1;
+  body.append(el("div", { class: "controls" }, segmented("Which draws", loadings.map((loading) => [loading, LOADINGS[loading]?.[0] ?? loading]), bandView.loading, (key) => { bandView.loading = key; again(); })));
+  const found = maps.filter((map) => map.bands.length);
+  if (found.length) {
+    bandDiagram(body, maps, tracks);
+    body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
+      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), el("div", { class: "beneath" }, bandTable(found)));
+  } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
+  body.append(...bandNotes(maps));
+}

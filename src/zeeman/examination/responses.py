@@ -1,0 +1,256 @@
+"""The responses of tokens to components, read from the units of a store a tile of tokens at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeeman.errors import ZeemanError
+from zeeman.examination.device import Draws
+from zeeman.examination.devices import chain_health
+from zeeman.examination.subject import DATA
+from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.probes import Library
+from zeeman.reading import Verdict
+from zeeman.spectra import ResponseSums, Susceptibility, join_tiles
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+TILE = 4096
+"""Tokens at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The scored tokens of a library's probes, in the order of the probes.
+
+    Parameters
+    ----------
+    probes : tuple of str
+    probe, row, position : array of int, shape (tokens,)
+        Number of the probe, row in it, and position in the row.
+    ids, before : array of int, shape (tokens,)
+        Token id, and that of the token before it.
+
+    Examples
+    --------
+    >>> from zeeman.probes import Library, Probe
+    >>> probe = Probe("p", np.array([[5, 6, 7]]), np.array([[False, False, True]]))
+    >>> tokens = Tokens.of(Library.from_probes("one", Probe("d", probe.inputs, probe.scored), [probe]))
+    >>> tokens.ids.tolist(), tokens.before.tolist(), tokens.position.tolist()
+    ([7], [6], [2])
+    """
+
+    probes: tuple[str, ...]
+    probe: Ints
+    row: Ints
+    position: Ints
+    ids: Ints
+    before: Ints
+
+    @classmethod
+    def of(cls, library: Library) -> Tokens:
+        """List the tokens of a library in the order in which units hold their losses."""
+        places = [np.nonzero(probe.scored) for probe in library]
+        ids = [p.inputs[place] for p, place in zip(library, places, strict=True)]
+        before = [p.inputs[row, at - 1] for p, (row, at) in zip(library, places, strict=True)]
+        number = np.repeat(np.arange(len(library)), [len(row) for row, _ in places])
+        rows, positions = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
+        return cls(tuple(library.probes), number, rows, positions, np.concatenate(ids), np.concatenate(before))
+
+    def __len__(self) -> int:
+        """Count the tokens."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseMatrix:
+    """How each token's loss answers to each component at one step and loading; arrays (components, tokens).
+
+    Parameters
+    ----------
+    step : int
+    loading : str
+    components : tuple of str
+    tokens : Tokens
+    rho, rho_se, null : array
+        Correlation, its standard error, and the same between draws of different chains.
+    covariance, covariance_se, shift : array
+        Both terms of the susceptibility, in nats squared; the shift is NaN where the chains of all weights diverged.
+    halves : array, shape (2, components, tokens)
+        ρ from either half of the chains.
+    floors : array, shape (components,)
+        1/√ESS, the noise of ρ.
+    verdicts : tuple of Verdict
+        Of each component's chains.
+    left_out : dict of str
+        Why, for each component that is not there.
+    """
+
+    step: int
+    loading: str
+    components: tuple[str, ...]
+    tokens: Tokens
+    rho: Floats
+    rho_se: Floats
+    null: Floats
+    covariance: Floats
+    covariance_se: Floats
+    shift: Floats
+    halves: Floats
+    floors: Array
+    verdicts: tuple[Verdict, ...]
+    left_out: dict[str, str]
+
+    @property
+    def total(self) -> Floats:
+        """χ, the sum of covariance and shift."""
+        return self.covariance + self.shift
+
+
+def response_matrix(draws: Draws, library: Library, chains: Mapping[str, list[Unit]]) -> ResponseMatrix:
+    """Read the response matrix of one step and loading from finished units.
+
+    Parameters
+    ----------
+    draws : Draws
+    library : Library
+    chains : mapping of str to list of Unit
+        Chains of each component, which observed the data and every probe; those of ``full`` give the shift.
+
+    Returns
+    -------
+    ResponseMatrix
+        Without the components whose chains diverged.
+
+    Raises
+    ------
+    ZeemanError
+        For fewer than two chains, no component, or none whose chains stayed finite.
+    """
+    components = [name for name in chains if name != "full"]
+    refuse_single_chains(chains)
+    judged = {name: _judge(draws, chains[name]) for name in components}
+    left_out = {name: verdict.value for name, (verdict, phi) in judged.items() if phi is None}
+    kept = [name for name in components if name not in left_out]
+    if not kept:
+        raise ZeemanError(
+            f"the chains of all {len(components)} components diverged at step {chains[components[0]][0].step}; "
+            "lower lr or n_beta."
+        )
+    phis = {name: judged[name][1] for name in kept}
+    full = _judge(draws, chains["full"])[1] if "full" in chains else None
+    parts: dict[str, list[Susceptibility]] = {name: [] for name in kept}
+    for probe, where in _tiles(library):
+        everything = _sums(draws, chains["full"], full, probe, where) if full is not None else None
+        for name in kept:
+            phi = phis[name]
+            assert phi is not None
+            parts[name].append(_sums(draws, chains[name], phi, probe, where).respond(everything))
+    first = chains[kept[0]][0]
+    return _assembled(
+        first, Tokens.of(library), {n: join_tiles(p) for n, p in parts.items()}, [judged[n][0] for n in kept], left_out
+    )
+
+
+def means_left_out(
+    draws: Draws, library: Library, chains: Mapping[str, list[Unit]], components: tuple[str, ...], groups: Array
+) -> list[Array]:
+    """Mean ρ over groups of tokens with each stretch of a component's chains left out, for a jackknife.
+
+    Parameters
+    ----------
+    draws, library, chains
+        As for :func:`response_matrix`.
+    components : tuple of str
+    groups : array, shape (tokens, groups)
+        Weight of each token in each mean; tokens of no weight may be broken.
+
+    Returns
+    -------
+    list of arrays, shape (stretches, groups), one a component
+    """
+    found = []
+    for name in components:
+        phi, start, total = _phi(draws, chains[name]), 0, np.zeros(())
+        for probe, where in _tiles(library):
+            rho = _sums(draws, chains[name], phi, probe, where).leave_one_out_rho()
+            weights = groups[start : start + rho.shape[1]]
+            start += rho.shape[1]
+            total = total + np.where(weights.any(axis=1), rho, 0.0) @ weights
+        found.append(total)
+    return found
+
+
+def refuse_single_chains(chains: Mapping[str, list[Unit]]) -> None:
+    """Refuse chains from which no error bar can be made."""
+    components = [name for name in chains if name != "full"]
+    if not components:
+        raise ZeemanError("expected chains of at least one component besides full, got none; name components.")
+    for name in components:
+        if len(chains[name]) < 2:
+            raise ZeemanError(
+                f"expected at least two chains of {name}, got {len(chains[name])}: one chain shows no error bar; "
+                "raise num_chains."
+            )
+
+
+def _judge(draws: Draws, units: list[Unit]) -> tuple[Verdict, Array | None]:
+    """Verdict on the chains of a component, and φ of each draw if they stayed finite."""
+    phi = _phi(draws, units)
+    health = chain_health(draws, units, _settings(units[0]), energy=_settings(units[0]).n_beta * phi)
+    lost = health.verdict is Verdict.DIVERGED or not np.isfinite(phi).all()
+    return (Verdict.DIVERGED, None) if lost else (health.verdict, phi)
+
+
+def _settings(unit: Unit) -> SamplerSettings:
+    assert unit.settings is not None
+    return unit.settings
+
+
+def _phi(draws: Draws, units: list[Unit]) -> Array:
+    phi: Array = draws.stack(units, f"observed_{DATA}").mean(axis=-1)
+    return phi
+
+
+def _tiles(library: Library) -> Iterator[tuple[str, slice]]:
+    for probe in library:
+        count = int(probe.scored.sum())
+        for low in range(0, count, TILE):
+            yield probe.name, slice(low, min(low + TILE, count))
+
+
+def _sums(draws: Draws, units: list[Unit], phi: Array, probe: str, where: slice) -> ResponseSums:
+    losses = np.moveaxis(draws.stack(units, f"observed_{probe}", where), -1, 0)
+    sums = ResponseSums(len(losses), phi)
+    sums.add(losses)
+    return sums
+
+
+def _assembled(
+    first: Unit, tokens: Tokens, found: dict[str, Susceptibility], verdicts: list[Verdict], left_out: dict[str, str]
+) -> ResponseMatrix:
+    def rows(name: str) -> Floats:
+        return np.stack([getattr(chi, name) for chi in found.values()]).astype(np.float32)
+
+    return ResponseMatrix(
+        first.step,
+        first.kind,
+        tuple(found),
+        tokens,
+        rho=rows("rho"),
+        rho_se=rows("rho_se"),
+        null=rows("null"),
+        covariance=rows("covariance"),
+        covariance_se=rows("covariance_se"),
+        shift=rows("shift"),
+        halves=rows("rho_halves").swapaxes(0, 1),
+        floors=np.array([chi.floor for chi in found.values()]),
+        verdicts=tuple(verdicts),
+        left_out=left_out,
+    )
