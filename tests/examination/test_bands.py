@@ -303,3 +303,30 @@ def test_a_store_without_components_is_refused(library: Library, tmp_path: Path)
 def test_the_device_is_named_and_asks_for_steps() -> None:
     assert Bands().name == "bands"
     assert Bands().steps == ()
+
+
+def test_ablations_stand_beside_the_response_of_a_band(library: Library, tmp_path: Path) -> None:
+    """Without l0h0 the tokens of p0 lose 2 nats: its band says so, and where response and ablation agree."""
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0)
+    rng = np.random.default_rng(5)
+    observed = tuple(sorted((p.name, p.digest) for p in library))
+    unit = Unit("ablation", 10, "10", data="d", observed=observed)
+    arrays = {f"ablated_{p.name}": 0.05 * rng.standard_normal((2, TOKENS)) for p in library}
+    arrays["ablated_p0"][0] += 2.0
+    held = store.unit(unit)
+    held.prepare(unit, {n: a.shape for n, a in arrays.items()}, {n: len(a) for n, a in arrays.items()})
+    held.set_attributes(components=["l0h0", "l0 mlp"])
+    for name, values in arrays.items():
+        held.write_array(name, values)
+    held.finish()
+    bands = [r.coordinates for r in stored_bands(store, library) if r.name == "band"]
+    for band in bands:
+        found = band["ablation"]
+        expected = 2.0 * band["probes"]["p0"] / band["size"]
+        assert found["components"] == ["l0h0", "l0 mlp"]
+        np.testing.assert_allclose(found["effect"], [expected, 0.0], atol=0.03)
+        assert found["evidence"].keys() == {"l0h0"}
+    assert {band["ablation"]["evidence"]["l0h0"] for band in bands} >= {"both"}
+    document = finite(bands_document(stored_bands(store, library)) or {})
+    json.dumps(document, allow_nan=False)
+    assert render_report({"bands": document}).count("ablation (nats)") == 1

@@ -59,8 +59,8 @@ def _tell(found: dict[str, Any]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     for name, side in (("step", "right"), ("loading", "left"), ("band", "right"), ("size", "right"),
-                       ("strength", "left"), ("name", "left"), ("components", "left"), ("seen under", "left"),
-                       ("stability", "left")):  # fmt: skip
+                       ("strength", "left"), ("name", "left"), ("components", "left"), ("ablation", "left"),
+                       ("seen under", "left"), ("stability", "left")):  # fmt: skip
         table.add_column(name, justify=side)  # type: ignore[arg-type]
     for one in found["maps"]:
         stability = _pm(one["agreement"], one["agreement_se"])
@@ -68,12 +68,12 @@ def _tell(found: dict[str, Any]) -> None:
             mark = "" if band["above_null"] and one["verdict"] == "ok" else " ×"
             table.add_row(
                 str(one["step"]), one["loading"], str(band["track"]), str(band["size"]),
-                _pm(band["strength"], band["strength_se"]) + mark, band["name"], carriers(one, band),
+                _pm(band["strength"], band["strength_se"]) + mark, band["name"], carriers(one, band), lost(band),
                 ", ".join(band["seen_under"]), stability,
             )  # fmt: skip
         if not one["bands"]:
             why = one["agreement_reasons"] if one["modes"] is None else ["no band"]
-            table.add_row(str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", stability)
+            table.add_row(str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", "", stability)
     Console(width=None if Console().is_terminal else 200).print(table)
     nulls = [len(one["null_strengths"]) for one in found["maps"]]
     print(
@@ -94,6 +94,25 @@ def carriers(one: dict[str, Any], band: dict[str, Any], most: int = 4) -> str:
     standing = [(name, value) for name, value, error in rows if abs(value) > 3 * error]
     standing.sort(key=lambda row: -abs(row[1]))
     return ", ".join(f"{name} {value:+.2f}" for name, value in standing[:most])
+
+
+def lost(band: dict[str, Any], most: int = 4) -> str:
+    """The heads and MLPs without which the band's tokens lose most, in nats, beyond three standard errors.
+
+    Examples
+    --------
+    >>> lost({"ablation": {"components": ["l0h0", "l0h1"], "effect": [0.5, 0.01], "effect_se": [0.1, 0.02]}})
+    'l0h0 +0.50'
+    """
+    found = band.get("ablation")
+    if not found:
+        return ""
+    rows = [
+        (name, value)
+        for name, value, error in zip(found["components"], found["effect"], found["effect_se"], strict=True)
+        if value is not None and error is not None and abs(value) > 3 * error
+    ]
+    return ", ".join(f"{name} {value:+.2f}" for name, value in sorted(rows, key=lambda row: -abs(row[1]))[:most])
 
 
 def _pm(value: float | None, error: float | None) -> str:

@@ -14,7 +14,7 @@ NUM_BINS = 32
 
 _BAND = (
     "id", "size", "name", "tags", "token_ids", "probes", "above_null", "seen_under", "typical", "track",
-    "response", "response_se", "contrast", "contrast_se",
+    "response", "response_se", "contrast", "contrast_se", "ablation",
 )  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def bands_document(readings: list[Reading]) -> dict[str, Any] | None:
         gap_p_values, groups), ``null_strengths`` of the clusters that permuted draws show, ``density`` of tokens over
         strength (edges, tokens, null) and ``bands``: strength with its error, id, size, name, tags, token ids, mean
         response of each component with errors, the same less the mean token's, the loadings that see it, typical
-        tokens in context, track. And ``tracks``: loading, id, name, steps, members, strength with errors, birth,
-        death, parent, heir.
+        tokens in context, track, and the effect of ablations (`band_causes`) or None. And ``tracks``: loading, id,
+        name, steps, members, strength with errors, birth, death, parent, heir.
     """
     agreements = [r for r in readings if r.name == "band_agreement"]
     if not agreements:
@@ -103,4 +103,6 @@ def _track(reading: Reading, names: dict[tuple[int, str, int], str]) -> dict[str
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     return value.tolist() if isinstance(value, np.ndarray) else value

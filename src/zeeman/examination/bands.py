@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from zeeman.bands import Band, match_clusters, token_overlap, track
 from zeeman.errors import ZeemanError
+from zeeman.examination.band_causes import ablations_of, band_causes
 from zeeman.examination.band_names import describe
+from zeeman.examination.causes import Ablations
 from zeeman.examination.device import Draws, versions
 from zeeman.examination.devices import Susceptibilities
 from zeeman.examination.responses import ResponseMatrix, Tokens, refuse_single_chains, response_matrix
@@ -36,7 +39,7 @@ TYPICAL, BEFORE, AFTER = 12, 16, 4
 
 @dataclass(frozen=True)
 class Bands:
-    """Bands in the response of tokens, from the units that `Susceptibilities` asks for.
+    """Bands in the response of tokens, from the units that `Susceptibilities` asks for, and what ablation says of them.
 
     Parameters
     ----------
@@ -51,14 +54,15 @@ class Bands:
     name: str = "bands"
 
     def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
-        """Ask for what `Susceptibilities` asks for, after refusing a library without enough tokens."""
+        """Ask for what `Susceptibilities` and `Ablations` ask for, after refusing a library without enough tokens."""
         refuse_few_tokens(subject.library)
-        return Susceptibilities(self.steps, self.components).units(subject, settings)
+        chains = Susceptibilities(self.steps, self.components).units(subject, settings)
+        return chains + Ablations(self.steps).units(subject, settings)
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
         """Readings ``band``, ``band_agreement``, ``band_modes``, ``band_null`` and ``band_track``."""
         chains: dict[tuple[int, str], dict[str, list[Unit]]] = {}
-        for unit in self.units(subject, settings):
+        for unit in Susceptibilities(self.steps, self.components).units(subject, settings):
             chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
         return read_bands(draws, subject.library, chains)
 
@@ -87,7 +91,8 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     -------
     list of Reading
         For each step and loading ``band_modes`` (singular values), ``band_null`` (how many clusters permuted draws
-        show), ``band_agreement`` and one ``band`` each, its strength; then one ``band_track`` for each path. Where
+        show), ``band_agreement`` and one ``band`` each, its strength, with ``ablation`` among its coordinates where
+        the step was ablated (`band_causes`); then one ``band_track`` for each path. Where
         nothing can be found, a ``band_agreement`` without a value says why.
 
     Raises
@@ -111,10 +116,12 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
         )
         for loading in LOADINGS
     }
+    ablated = ablations_of(draws, library)
     for (step, loading), structure in found.items():
         others = {k[1]: v for k, v in found.items() if k[0] == step and k[1] != loading}
         origin = _origin(next(iter(chains[step, loading].values()))[0])
-        readings += _of_structure(library, structure, origin, others, tracks[loading])
+        causes = partial(band_causes, draws, library, ablated[step], structure) if step in ablated else None
+        readings += _of_structure(library, structure, origin, others, tracks[loading], causes)
     return readings + [
         _track_reading(loading, i, band) for loading in LOADINGS for i, band in enumerate(tracks[loading])
     ]
@@ -144,7 +151,12 @@ def connect(axis: list[int], structures: list[Structure]) -> list[Band]:
 
 
 def _of_structure(
-    library: Library, found: Structure, origin: Provenance, others: dict[str, Structure], tracks: list[Band]
+    library: Library,
+    found: Structure,
+    origin: Provenance,
+    others: dict[str, Structure],
+    tracks: list[Band],
+    causes: Callable[[int], dict[str, Any]] | None,
 ) -> list[Reading]:
     judged, reasons = _judged(found.matrix)
     where = {"loading": found.matrix.loading, "components": list(found.matrix.components)}
@@ -167,7 +179,7 @@ def _of_structure(
                 where | {"labels": found.labels, "spread": found.spread, "left_out": found.matrix.left_out}),
         *(
             reading("band", float(found.strength[band]), float(found.strength_se[band]),
-                    _about(library, found, band, others, tracks))
+                    _about(library, found, band, others, tracks) | {"ablation": causes(band) if causes else None})
             for band in range(len(found.strength))
         ),
     ]  # fmt: skip

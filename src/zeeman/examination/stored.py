@@ -37,7 +37,8 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     ZeemanError
         As for :func:`stored_bands`.
     """
-    keys = sorted(u.key for chains in stored_chains(store, library).values() for each in chains.values() for u in each)
+    chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
+    keys = sorted(u.key for u in chains + stored_ablations(store))
     made_of = hashlib.sha256("\n".join([*keys, library.digest]).encode()).hexdigest()
     held: dict[str, Any] | None = store.read_reading("bands")
     if held and held.get("made_of") == made_of:
@@ -68,7 +69,8 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
         For another library, one without enough tokens, or a store without chains of components that observed it.
     """
     chains = stored_chains(store, library)
-    units = {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
+    units = {u.chain_key: u for u in stored_ablations(store)}
+    units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
     return read_bands(Draws(store, units), library, chains)
 
 
@@ -90,6 +92,11 @@ def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[
         if unit.settings == chosen:
             chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
     return {key: each for key, each in chains.items() if set(each) - {"full"}}
+
+
+def stored_ablations(store: Store) -> list[Unit]:
+    """The finished ablations of a store."""
+    return [unit for unit in stored_units(store) if unit.kind == "ablation"]
 
 
 def stored_units(store: Store) -> list[Unit]:

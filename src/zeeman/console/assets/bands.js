@@ -90,12 +90,14 @@ function carrierLook(map, limit, row, column) {
   const [value, error] = [band.response[row], band.response_se[row]];
   const resolved = isNumber(value) && isNumber(error) && Math.abs(value) >= RESOLVED_AT * error;
   const shown = withError(value, error);
+  const lost = list(band.ablation?.components).indexOf(map.components[row]);
+  const effect = lost < 0 ? [] : [["lost without it (nats)", withError(band.ablation.effect[lost], band.ablation.effect_se[lost])], ["stands out in", band.ablation.evidence[map.components[row]]]];
   return {
     fill: isNumber(value) ? diverging(value / limit) : null,
     faint: isNumber(value) && !resolved,
     text: isNumber(value) ? compact(value) : null,
     spoken: `${map.components[row]}, band ${band.track} ${band.name}: mean \u03c1 ${shown}${resolved ? "" : ", not resolved"}`,
-    tip: { title: `${map.components[row]} \u2192 ${band.name}`, rows: [["mean \u03c1", shown], ["less the mean token", withError(band.contrast[row], band.contrast_se[row])]], text: [resolved ? null : "Below three standard errors: may be zero."] },
+    tip: { title: `${map.components[row]} \u2192 ${band.name}`, rows: [["mean \u03c1", shown], ["less the mean token", withError(band.contrast[row], band.contrast_se[row])], ...effect], text: [resolved ? null : "Below three standard errors: may be zero."] },
   };
 }
 
@@ -122,18 +124,26 @@ function typicalTokens(band) {
   });
 }
 
+// The heads and MLPs without which the band's tokens lose most, beyond three standard errors.
+function ablated(band) {
+  const found = band.ablation;
+  if (!found) return "\u2013";
+  const rows = found.components.map((name, index) => [name, found.effect[index], found.effect_se[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error);
+  return rows.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 3).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ") || "none resolved";
+}
+
 function bandRow(map, band) {
   const held = Object.entries(band.probes ?? {}).filter(([, count]) => count).sort((a, b) => b[1] - a[1]).slice(0, 3);
   return el("tr", {},
     el("td", { class: "figure" }, formatStep(map.step)), el("td", { class: "figure" }, String(band.track)),
     el("td", {}, band.name, isTold(map, band) ? null : el("span", { class: "chip chip-bad" }, " \u00d7")),
     el("td", { class: "figure" }, grouped(String(band.size))), el("td", { class: "figure" }, withError(band.strength, band.strength_se)),
-    el("td", {}, Object.keys(band.seen_under ?? {}).join(", ")), el("td", {}, held.map(([name, count]) => `${name} ${count}`).join(", ")),
+    el("td", {}, Object.keys(band.seen_under ?? {}).join(", ")), el("td", {}, ablated(band)), el("td", {}, held.map(([name, count]) => `${name} ${count}`).join(", ")),
     el("td", {}, typicalTokens(band)));
 }
 
 function bandTable(maps) {
-  const heads = [["step", 1], ["band", 1], ["name", 0], ["tokens", 1], ["strength", 1], ["seen under", 0], ["from", 0], ["typical tokens", 0]];
+  const heads = [["step", 1], ["band", 1], ["name", 0], ["tokens", 1], ["strength", 1], ["seen under", 0], ["ablation (nats)", 0], ["from", 0], ["typical tokens", 0]];
   return el("div", { class: "tall" }, el("table", { class: "health" },
     el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))),
     el("tbody", {}, maps.flatMap((map) => map.bands.map((band) => bandRow(map, band))))));
