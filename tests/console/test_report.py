@@ -84,7 +84,17 @@ def test_parts_may_be_missing(document: dict[str, Any], part: str, value: str | 
 def test_every_part_has_a_panel_with_caption_and_method() -> None:
     page = render_report({})
     panels = re.findall(r'<section class="panel" id="(\w+)">(.*?)</section>', page, flags=re.DOTALL)
-    order = ["training", "llc", "density", "behaviours", "susceptibility", "bands", "health", "transitions", "provenance"]
+    order = [
+        "training",
+        "llc",
+        "density",
+        "behaviours",
+        "susceptibility",
+        "bands",
+        "health",
+        "transitions",
+        "provenance",
+    ]
     assert [name for name, _ in panels] == order
     assert all('class="caption"' in body and '<details class="how">' in body for _, body in panels)
 
