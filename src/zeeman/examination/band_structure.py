@@ -1,0 +1,213 @@
+"""What bands the tokens of one response matrix form: clusters above noise, with strengths, errors and a null beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, significant_modes, unite
+from zeeman.errors import ZeemanError
+from zeeman.examination.device import Draws
+from zeeman.examination.responses import ResponseMatrix, means_left_out
+from zeeman.examination.unit import Unit
+from zeeman.probes import Library
+from zeeman.reading import Reading, Verdict
+from zeeman.spectra.stretches import jackknife_error
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
+Ints = NDArray[np.int64]
+
+MIN_TOKENS = 2 * NEIGHBOURS
+"""Scored tokens below which there is nothing to tell bands apart by."""
+ABOVE_NULL = 3.0
+"""Standard errors by which a band must stand out from the strongest cluster of the null."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """The bands of one step and loading.
+
+    Parameters
+    ----------
+    matrix : ResponseMatrix
+        Of the components that take part.
+    labels : array of int, shape (tokens,)
+        Band of each token, the largest being 0; −1 for none.
+    typical : list of array of int
+        Tokens of each band from the one nearest to its middle on.
+    modes : Modes
+    agreement : Reading
+        Adjusted Rand index between the bands of either half of the chains.
+    means, means_se : array, shape (bands, components)
+        Mean ρ over the band's tokens.
+    contrast, contrast_se : array, shape (bands, components)
+        The same less the mean over all tokens.
+    strength, strength_se : array, shape (bands,)
+        Root mean square of the contrast over components.
+    null_strengths : array
+        Strength of each cluster that permuted draws show.
+    spread, null_spread : array, shape (tokens,)
+        Root mean square over components of a token's ρ less the mean token's, and of the null's; NaN where broken.
+    """
+
+    matrix: ResponseMatrix
+    labels: Ints
+    typical: list[Ints]
+    modes: Modes
+    agreement: Reading
+    means: Array
+    means_se: Array
+    contrast: Array
+    contrast_se: Array
+    strength: Array
+    strength_se: Array
+    null_strengths: Array
+    spread: Array
+    null_spread: Array
+
+    @property
+    def above_null(self) -> NDArray[np.bool_]:
+        """Whether each band stands out from every cluster of the null by three standard errors."""
+        beaten: NDArray[np.bool_] = self.strength - ABOVE_NULL * self.strength_se > self.null_strengths.max(initial=0.0)
+        return beaten
+
+
+def find_structure(
+    draws: Draws, library: Library, chains: Mapping[str, list[Unit]], matrix: ResponseMatrix
+) -> Structure:
+    """Find the bands of a response matrix.
+
+    Tokens are compared in the modes of ρ that stand out from permuted columns, at least two, and joined to clusters of
+    low conductance there; clusters whose border is not seen in both halves of the chains are one. The strength of a
+    band is S = √(mean_c d_c²), d_c = ⟨ρ_c⟩_band − ⟨ρ_c⟩_all, its error that of a jackknife over stretches of each
+    component's chains. Permuted draws go the same way, but for the halves: since tokens whose losses move alike answer
+    alike to anything, they form clusters too, and a band counts by how far it stands out from these.
+
+    Parameters
+    ----------
+    draws, library, chains
+        As for :func:`~zeeman.examination.responses.response_matrix`.
+    matrix : ResponseMatrix
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    ZeemanError
+        Where fewer than two components or 90 tokens have responses that vary.
+    """
+    matrix = without_constant(matrix)
+    usable = _usable(matrix)
+    if len(matrix.components) < 2 or usable.sum() < MIN_TOKENS:
+        raise ZeemanError(
+            f"expected responses of at least 2 components and {MIN_TOKENS} tokens that vary, got "
+            f"{len(matrix.components)} and {int(usable.sum())}; name more components, score more tokens or raise "
+            "num_draws."
+        )
+    labels, axes = cluster_tokens(matrix.rho, usable)
+    labels = unite(labels, matrix.halves)
+    null, _ = cluster_tokens(matrix.null, usable)
+    halves = [cluster_tokens(half, usable)[0] for half in matrix.halves]
+    bands, clusters = _weights(labels, usable), _weights(null, usable)
+    kept = means_left_out(draws, library, chains, matrix.components, bands)
+    means, contrast = _contrasts(matrix.rho, bands)
+    error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
+    contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
+    strength = _rms(contrast)
+    with np.errstate(invalid="ignore"):
+        strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (len(matrix.components) * strength)
+    return Structure(
+        matrix,
+        labels,
+        [_by_distance(axes, labels, band) for band in range(len(strength))],
+        significant_modes(matrix.rho[:, usable].T, names=matrix.components),
+        _agreement(halves, usable),
+        means,
+        error,
+        contrast,
+        contrast_se,
+        strength,
+        strength_se,
+        _rms(_contrasts(matrix.null, clusters)[1]),
+        _spread(matrix.rho, usable),
+        _spread(matrix.null, usable),
+    )
+
+
+def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:
+    """Leave out, by name, the components to which all tokens answer alike."""
+    with np.errstate(invalid="ignore"):
+        flat = np.nan_to_num(np.nanmax(matrix.rho, axis=1) - np.nanmin(matrix.rho, axis=1)) <= 0
+    if not flat.any():
+        return matrix
+    kept = np.flatnonzero(~flat)
+    names = {matrix.components[i]: "No token's loss follows it." for i in np.flatnonzero(flat)}
+    cut = {
+        name: getattr(matrix, name)[kept]
+        for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift", "floors")
+    }
+    return replace(
+        matrix,
+        components=tuple(matrix.components[i] for i in kept),
+        halves=matrix.halves[:, kept],
+        verdicts=tuple(matrix.verdicts[i] for i in kept),
+        left_out=matrix.left_out | names,
+        **cut,
+    )
+
+
+def _usable(matrix: ResponseMatrix) -> NDArray[np.bool_]:
+    """Tokens with a finite response to every component that is not the same to all."""
+    every = [matrix.rho, matrix.null, *matrix.halves]
+    with np.errstate(invalid="ignore"):
+        good = [np.isfinite(each).all(axis=0) & (np.ptp(each, axis=0) > 0) for each in every if len(each)]
+    found: NDArray[np.bool_] = np.logical_and.reduce(good) if good else np.zeros(len(matrix.tokens), bool)
+    return found
+
+
+def _weights(labels: Ints, usable: NDArray[np.bool_]) -> Array:
+    """Columns that take the mean over each cluster, and last over all tokens."""
+    count = int(labels.max(initial=-1)) + 1
+    member = np.column_stack([labels[:, None] == np.arange(count), usable]).astype(np.float64)
+    weights: Array = member / member.sum(axis=0)
+    return weights
+
+
+def _contrasts(responses: Floats, weights: Array) -> tuple[Array, Array]:
+    """Mean response of each cluster, and the same less that of all tokens; shape (clusters, components)."""
+    held = np.where(weights[:, -1] > 0, responses, 0.0).astype(np.float64)
+    means = (held @ weights).T
+    return means[:-1], means[:-1] - means[-1]
+
+
+def _rms(contrast: Array) -> Array:
+    strength: Array = np.sqrt((contrast**2).mean(axis=1))
+    return strength
+
+
+def _spread(responses: Floats, usable: NDArray[np.bool_]) -> Array:
+    spread = np.full(len(usable), np.nan)
+    held = responses[:, usable].astype(np.float64)
+    spread[usable] = _rms((held - held.mean(axis=1, keepdims=True)).T)
+    return spread
+
+
+def _by_distance(axes: Array, labels: Ints, band: int) -> Ints:
+    members = np.flatnonzero(labels == band)
+    middle = np.median(axes[members], axis=0)
+    nearest: Ints = members[np.argsort(((axes[members] - middle) ** 2).sum(axis=1), kind="stable")]
+    return nearest
+
+
+def _agreement(halves: list[Ints], usable: NDArray[np.bool_]) -> Reading:
+    first, second = (half[usable] for half in halves)
+    if max(first.max(), second.max()) < 0:
+        why = ("neither half of the chains shows a band",)
+        return Reading("band_agreement", float("nan"), float("nan"), Verdict.NO_SIGNAL, why)
+    return replace(agreement(first, second), name="band_agreement")

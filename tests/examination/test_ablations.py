@@ -1,0 +1,66 @@
+"""Ablations of an examination are those of the model, and heads that were made to look back are seen to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+from tests.tiny import tiny_library
+
+from zeeman.examination import LLC, Examination, Subject, examine, plan
+from zeeman.examination.ablations import Ablations
+from zeeman.examination.subject import DATA
+from zeeman.examination.unit import SamplerSettings
+from zeeman.sampling import mean_ablation
+from zeeman.subjects import Series
+
+QUICK = SamplerSettings(num_chains=2, num_draws=4, num_burnin_steps=4)
+
+
+@pytest.fixture(scope="module")
+def ablated(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Examination:
+    folder = tmp_path_factory.mktemp("ablations") / "store"
+    return examine(Series.from_folder(tiny_folder), tiny_library(), folder, settings=QUICK, devices=[Ablations((150,))])
+
+
+def test_readings_are_the_means_of_what_ablation_does_to_the_model(ablated: Examination) -> None:
+    subject = ablated.subject
+    model, sites = subject.model(subject.series.at(150)), subject.sites()
+    reference = subject.observable(DATA).batch
+    assert len(ablated.of("ablation")) == 3
+    for reading in ablated.of("ablation"):
+        direct = mean_ablation(model, subject.observable(reading.coordinates["probe"]), sites, reference=reference)
+        assert reading.coordinates["components"] == sites
+        np.testing.assert_allclose(reading.value, direct.effects.mean(axis=1), rtol=1e-5, atol=1e-6)
+        assert (reading.standard_error > 0).all()
+
+
+def test_heads_have_attention_scores_with_errors(ablated: Examination) -> None:
+    for kind in ("previous", "induction"):
+        (reading,) = ablated.of(f"attention_{kind}")
+        assert len(reading.value) == len(reading.coordinates["components"])
+        assert ((reading.value >= 0) & (reading.value <= 1)).all()
+        assert 0 < reading.coordinates["chance"] < 1
+
+
+@pytest.mark.filterwarnings("ignore:Object at .* is not recognized as a component of a Zarr hierarchy")
+def test_the_store_opens_with_names_and_is_read_again_without_a_run(ablated: Examination, tiny_folder: Path) -> None:
+    with xarray.open_datatree(ablated.store.path, engine="zarr", consolidated=False) as tree:
+        (unit,) = tree["units"].children.values()
+        assert unit["ablated_count"].dims == ("component", "token_count")
+    before = sorted(ablated.store.path.glob("units/*"))
+    again = examine(
+        Series.from_folder(tiny_folder), tiny_library(), ablated.store.path, settings=QUICK, devices=[Ablations((150,))]
+    )
+    assert sorted(ablated.store.path.glob("units/*")) == before
+    np.testing.assert_array_equal(again.of("ablation")[0].value, ablated.of("ablation")[0].value)
+
+
+def test_ablations_are_counted_in_a_plan(tiny_folder: Path) -> None:
+    subject = Subject(Series.from_folder(tiny_folder), tiny_library())
+    without = plan(subject, QUICK, devices=[LLC()]).forward_rows
+    assert plan(subject, QUICK, devices=[LLC(), Ablations((150,))]).forward_rows == without + 24 * (
+        len(subject.sites()) + 1
+    )
