@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeeman.bands import adjusted_rand_index
+from zeeman.bands import adjusted_rand_index, cluster_tokens, unite
 from zeeman.cli.bands import bands as show
-from zeeman.cli.bands import carriers
+from zeeman.cli.bands import responding
 from zeeman.console import render_report
 from zeeman.errors import ZeemanError
 from zeeman.examination import (
@@ -30,7 +30,6 @@ from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
 from zeeman.examination.responses import Tokens
 from zeeman.examination.store import Manifest
-from zeeman.examination.structure import cluster_tokens, unite
 from zeeman.probes import Library, Probe
 from zeeman.reading import Reading, Verdict
 
@@ -127,7 +126,7 @@ def test_planted_bands_are_found_with_their_strength_and_carriers(readings: list
         # ρ of a loss 0.02 (±z + noise) is ±1/√2 in its own component
         own = where["response"][int(probe[1])]
         assert abs(own - 0.5**0.5) < 4 * where["response_se"][int(probe[1])] + 0.02
-        assert carriers({"components": list(COMPONENTS)}, where | {"contrast": where["contrast"]})
+        assert responding({"components": list(COMPONENTS)}, where | {"contrast": where["contrast"]})
         rms = np.sqrt((where["contrast"] ** 2).mean())
         assert float(band.value) == pytest.approx(rms)
         assert 0 < float(band.standard_error) < 0.1
