@@ -64,3 +64,12 @@ def test_ablations_are_counted_in_a_plan(tiny_folder: Path) -> None:
     assert plan(subject, QUICK, devices=[LLC(), Ablations((150,))]).forward_rows == without + 24 * (
         len(subject.sites()) + 1
     )
+
+
+def test_without_steps_they_are_read_where_susceptibilities_are(tiny_folder: Path, tmp_path: Path) -> None:
+    found = examine(
+        Series.from_folder(tiny_folder), tiny_library(), tmp_path / "s", settings=QUICK, devices=[Ablations()]
+    )
+    steps = {reading.provenance.step for reading in found.of("ablation") if reading.provenance}
+    assert len(steps) == 3
+    assert steps <= set(found.subject.series.steps)
