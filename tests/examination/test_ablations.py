@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import xarray
 from tests.tiny import tiny_library
 
-from zeeman.examination import LLC, Examination, Subject, examine, plan
+from zeeman.errors import ZeemanError
+from zeeman.examination import LLC, Examination, Store, Subject, examine, plan
 from zeeman.examination.ablations import Ablations
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings
@@ -73,3 +75,12 @@ def test_without_steps_they_are_read_where_susceptibilities_are(tiny_folder: Pat
     steps = {reading.provenance.step for reading in found.of("ablation") if reading.provenance}
     assert len(steps) == 3
     assert steps <= set(found.subject.series.steps)
+
+
+def test_a_damaged_array_is_named(ablated: Examination, tmp_path: Path) -> None:
+    shutil.copytree(ablated.store.path, tmp_path / "torn")
+    chunk = next(file for file in (tmp_path / "torn/units").glob("*/ablated_count/c/**/*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    (unit,) = ablated.draws.units.values()
+    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*delete"):
+        Store.open(tmp_path / "torn").unit(unit).array("ablated_count")
