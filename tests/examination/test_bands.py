@@ -287,6 +287,29 @@ def test_the_command_tells_what_was_found(
     assert json.loads(capsys.readouterr().out) == found
 
 
+def test_the_command_reads_anew_with_a_named_library(
+    readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the store holds of its bands was found with the library of then: another one is not answered with it."""
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
+    store.write_reading("document", {"bands": finite(bands_document(readings))})
+    library.to_folder(tmp_path / "same")
+    show(store.path, probes=tmp_path / "same", json=True)
+    assert [one["step"] for one in json.loads(capsys.readouterr().out)["maps"]] == [10]
+    changed = replace(library["p0"], inputs=library["p0"].inputs + 1)
+    Library.from_probes(library.name, library.data, [changed]).to_folder(tmp_path / "other")
+    with pytest.raises(ZeemanError, match="was not examined with the probe p0"):
+        show(store.path, probes=tmp_path / "other")
+
+
+def test_a_damaged_store_is_no_reading(library: Library, tmp_path: Path) -> None:
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=2)
+    chunk = next(file for file in store.path.glob("units/*/observed_p1/c/**/*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(ZeemanError, match="damaged"):
+        stored_bands(store, library)
+
+
 def test_the_command_asks_for_the_library(library: Library, tmp_path: Path) -> None:
     store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
     with pytest.raises(ZeemanError, match="name it with --probes"):

@@ -21,7 +21,8 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
     store
         Folder of the examination.
     probes
-        Folder of the library that it was made with; by default the folder probes beside the store.
+        Folder of the library that it was made with, to read them anew; by default what stands in the store, else the
+        folder probes beside it.
     out
         File to write a report with the bands to.
     """
@@ -29,7 +30,8 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
 
     opened = Store.open(store)
     document = opened.read_reading("document") or {}
-    found = document.get("bands") or _find(opened, probes or store.absolute().parent / "probes")
+    found = document.get("bands") if probes is None else None
+    found = found or _find(opened, probes or store.absolute().parent / "probes")
     if json:
         print_json(found)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, significant_modes, unite
-from zeeman.errors import ZeemanError
+from zeeman.errors import NothingToRead
 from zeeman.examination.device import Draws
 from zeeman.examination.responses import ResponseMatrix, means_left_out
 from zeeman.examination.unit import Unit
@@ -99,13 +99,13 @@ def find_structure(
 
     Raises
     ------
-    ZeemanError
+    NothingToRead
         Where fewer than two components or 90 tokens have responses that vary.
     """
     matrix = without_constant(matrix)
     usable = _usable(matrix)
     if len(matrix.components) < 2 or usable.sum() < MIN_TOKENS:
-        raise ZeemanError(
+        raise NothingToRead(
             f"expected responses of at least 2 components and {MIN_TOKENS} tokens that vary, got "
             f"{len(matrix.components)} and {int(usable.sum())}; name more components, score more tokens or raise "
             "num_draws."

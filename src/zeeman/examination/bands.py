@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.bands import Band, match_clusters, token_overlap, track
-from zeeman.errors import ZeemanError
+from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.ablations import Ablations
 from zeeman.examination.band_ablations import ablations_of, band_ablations
 from zeeman.examination.band_names import describe
@@ -135,7 +135,7 @@ def _structure(draws: Draws, library: Library, chains: Chains) -> Structure | Re
         matrix = response_matrix(draws, library, chains)
         verdict = Verdict.NO_SIGNAL
         return find_structure(draws, library, chains, matrix)
-    except ZeemanError as error:
+    except NothingToRead as error:
         where = {"loading": unit.kind, "components": [name for name in chains if name != "full"]}
         return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), _origin(unit), where)
 
