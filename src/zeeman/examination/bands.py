@@ -170,13 +170,15 @@ def _of_structure(
         "count": modes.count,
         "gap_p_values": modes.gap_p_values,
         "groups": [list(group) for group in modes.bands],
+        "strengths": found.mode_strengths,
     }
     verdict = agreed.verdict if judged.trusted else judged
     return [
         reading("band_modes", modes.values, modes.errors, about),
         reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
         Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
-                where | {"labels": found.labels, "spread": found.spread, "left_out": found.matrix.left_out}),
+                where | {"labels": found.labels, "places": found.places, "spread": found.spread,
+                         "left_out": found.matrix.left_out}),
         *(
             reading("band", float(found.strength[band]), float(found.strength_se[band]),
                     _about(library, found, band, others, tracks) | {"ablation": causes(band) if causes else None})
@@ -220,11 +222,13 @@ def _track_of(step: int, band: int, tracks: list[Band]) -> int:
 
 
 def _in_context(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
-    """A token with the ids around it; ``at`` is its place among them."""
+    """A token with the ids around it, and their text if it is known; ``at`` is its place among them."""
     probe, row, position = tokens.probes[tokens.probe[index]], int(tokens.row[index]), int(tokens.position[index])
     start = max(0, position - BEFORE)
     ids = library[probe].inputs[row, start : position + 1 + AFTER].tolist()
-    return {"probe": probe, "row": row, "position": position, "ids": ids, "at": position - start}
+    words = [library.vocabulary[token] if token < len(library.vocabulary) else str(token) for token in ids]
+    text = {"text": words} if library.vocabulary else {}
+    return {"probe": probe, "row": row, "position": position, "ids": ids, "at": position - start, **text}
 
 
 def _judged(matrix: ResponseMatrix) -> tuple[Verdict, tuple[str, ...]]:

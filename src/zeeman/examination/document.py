@@ -52,7 +52,7 @@ def document(examination: Examination) -> dict[str, Any]:
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
-            "bands": bands_document(list(examination.readings)),
+            "bands": bands_document(list(examination.readings), examination.subject.library),
             "density": density_document(list(examination.readings)),
             "hessian": hessian_document(list(examination.readings)),
             "health": _health(examination),

@@ -18,6 +18,9 @@ from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
+_LAYOUT = "2"
+"""Changes when the document of bands does, so that kept ones are laid out anew."""
+
 
 def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     """Lay out the bands of a store, which keeps them: they are looked for again only when it has grown.
@@ -39,11 +42,11 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     """
     chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
-    made_of = hashlib.sha256("\n".join([*keys, library.digest]).encode()).hexdigest()
+    made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
     held: dict[str, Any] | None = store.read_reading("bands")
     if held and held.get("made_of") == made_of:
         return held
-    found = finite(bands_document(stored_bands(store, library)) or {})
+    found = finite(bands_document(stored_bands(store, library), library) or {})
     content: dict[str, Any] = {"made_of": made_of, **found}
     store.write_reading("bands", content)
     return content
