@@ -44,6 +44,14 @@ function bandMarks(frame, maps, tracks) {
   return group;
 }
 
+// Strengths of the modes above noise, and the significant gaps between neighbouring groups of them.
+function modeLevels(modes) {
+  const levels = list(modes?.strengths);
+  const groups = list(modes?.groups).map((group) => group.map((mode) => levels[mode]).filter(isNumber)).filter((group) => group.length);
+  const gaps = groups.slice(1).map((group, index) => [Math.max(...group), Math.min(...groups[index])]).filter(([low, high]) => high > low);
+  return [levels, gaps];
+}
+
 // How many tokens answer how strongly, on the strength axis of the diagram; dashed, what permuted draws give.
 function tokenDensity(map, domain, height) {
   const data = map.density;
@@ -53,11 +61,14 @@ function tokenDensity(map, domain, height) {
   const x = linearScale([0, most], [plot.left, plot.right]);
   const outline = (counts) => `M${plot.left},${y(data.edges[0])}${counts.map((count, index) => `H${x(count)}V${y(data.edges[index + 1])}`).join("")}H${plot.left}`;
   const clip = "clip-band-density";
-  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws."] };
+  const [ticks, gaps] = modeLevels(map.modes);
+  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws.", ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
   return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at step ${map.step}`, tip: told },
     mark("clipPath", { id: clip }, mark("rect", { x: 0, y: plot.top, width: DENSITY_WIDTH, height: plot.bottom - plot.top })),
+    gaps.map(([low, high]) => mark("rect", { class: "mode-gap", x: plot.left, width: plot.right - plot.left, y: y(high), height: y(low) - y(high), "clip-path": `url(#${clip})` })),
     mark("path", { class: "density-fill", d: outline(data.tokens), "clip-path": `url(#${clip})` }),
     mark("path", { class: "density-null", d: outline(data.null), "clip-path": `url(#${clip})` }),
+    ticks.map((value) => mark("path", { class: "mode-level", "clip-path": `url(#${clip})`, d: `M${plot.right - 18},${y(value)}h18` })),
     mark("line", { class: "base", x1: plot.left, x2: plot.left, y1: plot.top, y2: plot.bottom }),
     mark("text", { class: "axis-title", x: plot.left, y: plot.top - 14 }, "tokens"),
     mark("text", { x: plot.left, y: plot.bottom + 25 }, `step ${formatStep(map.step)}`));
@@ -119,8 +130,8 @@ function carrierMap(map, limit) {
 
 function typicalTokens(band) {
   return list(band.typical).slice(0, 3).map((token) => {
-    const from = Math.max(0, token.at - 8);
-    return el("div", { class: "context" }, el("span", { class: "aside" }, token.probe), " ", token.ids.slice(from, token.at).join(" "), " ", el("mark", {}, String(token.ids[token.at])), " ", token.ids.slice(token.at + 1, token.at + 3).join(" "));
+    const from = Math.max(0, token.at - (token.text ? 16 : 8));
+    return contextLine(token.probe, list(token.text ?? token.ids).slice(from, token.at + 3), token.at - from, Boolean(token.text));
   });
 }
 
@@ -178,6 +189,7 @@ function bandsPanel(body, report) {
     bandDiagram(body, maps, tracks);
     body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
       el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), el("div", { class: "beneath" }, bandTable(found)));
+    tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
   body.append(...bandNotes(maps));
 }
