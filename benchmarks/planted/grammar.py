@@ -214,7 +214,8 @@ class Grammar:
     def _write_words(self, rng: np.random.Generator, n: int) -> Written:
         longest = max(WORD_LENGTHS)
         padded = np.array([[*word, *[-1] * (longest - len(word))] for word in self.words])
-        words = padded[rng.integers(0, SYMBOLS, (n, LENGTH // min(WORD_LENGTHS)))].reshape(n, -1)
+        number = LENGTH // min(WORD_LENGTHS)
+        words = padded[rng.integers(0, SYMBOLS, (n, number))].reshape(n, number * longest)
         kept = np.argsort(words < 0, axis=1, kind="stable")[:, :LENGTH]
         tokens = np.take_along_axis(words, kept, axis=1)
         return _certain(tokens, kept % longest > 0)

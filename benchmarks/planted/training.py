@@ -63,6 +63,8 @@ def initial_model(seed: int) -> GPTNeoXForCausalLM:
         num_attention_heads=4,
         intermediate_size=384,
         max_position_embeddings=CONTEXT,
+        # With rotations of a quarter of 24 dimensions and wavelengths up to 60,000 heads can hardly tell distances.
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 1.0},
         use_cache=False,
     )
     with torch.random.fork_rng():
