@@ -2,11 +2,11 @@
 
 Usage: python -m benchmarks.planted.activations --seed 0 --run FOLDER
 
-On the last checkpoint of a series that benchmarks.planted.training recorded: as many settled tokens of every rule, their
-activations behind the embedding, behind each layer and behind the last normalization, once where the token is predicted
-(the position before) and once where it is read, columns z-scored; clustered by k-means (the best of 10 starts) and by
-spectral clustering of the symmetric graph of 45 nearest neighbours. Given is the adjusted Rand index against the planted
-labels, at the true number of clusters:
+On the last checkpoint of a series that benchmarks.planted.training recorded: settled tokens, as many of every rule,
+and their activations behind the embedding, behind each layer and behind the last normalization, once where the token is
+predicted (the position before) and once where it is read. Columns are z-scored and clustered by k-means (the best of 10
+starts) and by spectral clustering of the symmetric graph of 45 nearest neighbours. Given is the adjusted Rand index
+against the planted labels, at the true number of clusters:
 
 - ``rule`` and ``kind``: tokens of the seven rules by rule (7 clusters) and by kind (6);
 - ``kind_and_sham``: tokens of the rules and of their shams by kind and by which of the two they are (12).
@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar, Integers, Windows
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import eigsh
 from torch import nn
 
-from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar, Integers, Windows
 from zeeman.subjects import Series
 
 WINDOWS, TOKENS, NEIGHBOURS, STARTS = 600, 6000, 45, 10
@@ -93,7 +93,9 @@ def activations(model: nn.Module, tokens: Integers) -> dict[str, NDArray[np.floa
     return {name: state.numpy() for name, state in zip(names, states, strict=True)}
 
 
-def scored(features: NDArray[np.float32], labels: Integers, rows: Integers, rng: np.random.Generator) -> dict[str, float]:
+def scored(
+    features: NDArray[np.float32], labels: Integers, rows: Integers, rng: np.random.Generator
+) -> dict[str, float]:
     """Cluster z-scored columns in both ways at the true number, and read the labels out linearly."""
     x = features.astype(np.float64)
     x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)

@@ -10,7 +10,7 @@ the order of what follows. Seven rules of six kinds:
   whether the bracket closes now;
 - ``induction``: a string of three to six distinct symbols, repeated;
 - ``bigrams_a``, ``bigrams_b``: Markov chains, two successors a symbol with odds 4 : 1;
-- ``agreement``: from the sixth on, each symbol is the partner of the fifth before it, and what stands between is no help;
+- ``agreement``: from the sixth on, each symbol agrees with the fifth before it, by a table; those between are no help;
 - ``counting``: by ones, twos or threes along a hidden circular order of the symbols.
 
 Each rule has a sham twin with a marker of its own: it is written in the same way, and then every symbol that the rule

@@ -3,11 +3,11 @@
 Usage: python -m benchmarks.planted.training --seed 0 --out FOLDER
 
 The seed gives the tables of the grammar, the initial weights and the data. The folder is a series that
-`zeeman.Series.from_folder` opens; its record holds, at every checkpoint and in between, the loss on the settled tokens of
-each rule (``words``) and of each sham (``words_sham``), in nats over windows that the training never saw; that of a
-sham's settled tokens can't fall below ln 30 = 3.401 but by chance. What became of each seed is kept in training.json:
-losses at the end beside the entropy of the rule, and the first step from which on at least half of the way from ln 30 to
-the entropy, and nine tenths of it, has been gone.
+`zeeman.Series.from_folder` opens; its record holds, at every checkpoint and in between, the loss on the settled tokens
+of each rule (``words``) and of each sham (``words_sham``) in nats, over windows that the training never saw; that of a
+sham can't fall below ln 30 = 3.401 but by chance. What became of each seed is kept in training.json: losses at the end
+beside the entropy of the rule, and the first step from which on half, and nine tenths, of the way from ln 30 to the
+entropy have been gone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.planted.grammar import CONTEXT, RULES, SYMBOLS, VOCABULARY, Floats, Grammar, Integers, Mask
 from torch import nn
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from benchmarks.planted.grammar import CONTEXT, RULES, SYMBOLS, VOCABULARY, Floats, Grammar, Integers, Mask
 from zeeman.sampling import language_model_loss
 from zeeman.subjects import Recorder, Series
 
@@ -138,9 +138,9 @@ def losses_of(model: nn.Module, held: Held) -> Floats:
     return found
 
 
-def outcome(model: nn.Module, series: Series, grammar: Grammar, seed: int) -> dict[str, Any]:
+def outcome(model: nn.Module, series: Series, grammar: Grammar, seed: int, windows: int = 2000) -> dict[str, Any]:
     """What became of a training: sizes, losses at the end with their errors, and when each rule was learned."""
-    held = held_out(grammar, seed, 2000, "final")
+    held = held_out(grammar, seed, windows, "final")
     losses = losses_of(model.eval(), held)
     modes: dict[str, Any] = {}
     for mode, where in held.where.items():

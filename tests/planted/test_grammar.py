@@ -1,5 +1,7 @@
 """The planted grammar: its rules hold, its shams are empty, and no token tells by itself which rule made it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from benchmarks.planted.activations import choose, readout
@@ -66,7 +68,7 @@ def obeys_induction(row):
 
 def obeys_bigrams(table):
     def check(row):
-        assert all(new in GRAMMAR.successors[table, :, old] for old, new in zip(row, row[1:], strict=False))
+        assert all(new in GRAMMAR.successors[table, :, old] for old, new in pairwise(row))
         return [t > 0 for t in range(LENGTH)]
 
     return check
