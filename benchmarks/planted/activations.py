@@ -34,7 +34,7 @@ from torch import nn
 
 from zeeman.subjects import Series
 
-WINDOWS, TOKENS, NEIGHBOURS, STARTS = 600, 6000, 45, 10
+WINDOWS, TOKENS, NEIGHBOURS, STARTS = 2400, 6000, 45, 10
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
 """Windows of text whose every token is known by the rule that made it.
 
-A window is a row of segments of one length; a segment is a marker and fifteen symbols. All rules write with the same
-thirty symbols, each as often as any other, so neither a token nor the few before it tell the rule: the marker does, and
-the order of what follows. Seven rules of six kinds:
+A window is two segments; a segment is a marker and fifteen symbols. All rules write with the same twenty-four symbols,
+each as often as any other, so neither a token nor the bag of those before it tells the rule: the marker does, and the
+order of what follows. Seven rules of six kinds:
 
-- ``words``: thirty words of three to five letters, run together; a word's first letter tells the word, but the same
-  letter stands in the middle of others, so that one must know where words begin;
+- ``words``: twenty-four words of three to five letters, run together; a word's first letter tells the word, but the
+  same letter stands in the middle of others, so that one must know where words begin;
 - ``brackets``: any symbol opens, its partner closes it, nested up to three deep; a closing one is determined but for
   whether the bracket closes now;
 - ``induction``: a string of three to six distinct symbols, repeated;
@@ -33,13 +33,13 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SYMBOLS = 30
+SYMBOLS = 24
 RULES = ("words", "brackets", "induction", "bigrams_a", "bigrams_b", "agreement", "counting")
 KINDS = ("words", "brackets", "induction", "bigrams", "agreement", "counting")
 KIND_OF_RULE = np.array([0, 1, 2, 3, 3, 4, 5])
 VOCABULARY = SYMBOLS + 2 * len(RULES)
 """Symbols, then the markers of the rules, then the markers of their shams."""
-SEGMENT, SEGMENTS = 16, 4
+SEGMENT, SEGMENTS = 16, 2
 CONTEXT = SEGMENT * SEGMENTS
 LENGTH = SEGMENT - 1
 
@@ -129,7 +129,7 @@ class Grammar:
     >>> grammar = Grammar.from_seed(0)
     >>> windows = grammar.windows(np.random.default_rng(1), 2)
     >>> windows.tokens.shape, bool((windows.tokens[:, ::SEGMENT] >= SYMBOLS).all())
-    ((2, 64), True)
+    ((2, 32), True)
     """
 
     words: tuple[Integers, ...]
@@ -174,7 +174,7 @@ class Grammar:
         """Draw windows in which every rule and every sham has as many segments as any other, but for one."""
         return self._assemble(rng, rng.permutation(np.arange(n * SEGMENTS) % (2 * len(RULES))))
 
-    def library(self, seed: int, rows: int = 64) -> Library:
+    def library(self, seed: int, rows: int = 128) -> Library:
         """Build probes, one a rule and one a sham: its settled tokens in windows like those of the training data."""
         rng = np.random.default_rng([seed, *b"library"])
         data, windows = self.windows(rng, 512).tokens, self.balanced_windows(rng, rows)

@@ -187,7 +187,7 @@ def test_a_sham_does_not_follow_the_rule_from_its_own_symbols_either(rule):
 
 
 def test_sham_and_rule_share_layout_markers_and_what_is_not_predictable():
-    windows = GRAMMAR.balanced_windows(rng(10), 3500)
+    windows = GRAMMAR.balanced_windows(rng(10), 7000)
     for index, rule in enumerate(RULES):
         real, sham = ((windows.rule == index) & (windows.sham == which) for which in (False, True))
         assert real.sum() == sham.sum() == 1000 * SEGMENT
