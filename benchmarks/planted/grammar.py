@@ -1,8 +1,9 @@
 """Windows of text whose every token is known by the rule that made it.
 
 A window is two segments; a segment is a marker and fifteen symbols. All rules write with the same twenty-four symbols,
-each as often as any other, so neither a token nor the bag of those before it tells the rule: the marker does, and the
-order of what follows. Seven rules of six kinds:
+each as often as any other, so neither a token nor the bag of the two before it tells the rule to a linear reader (it
+is right about .18 of the kinds, by chance .167): the marker does, and the order of what follows. Seven rules of six
+kinds:
 
 - ``words``: twenty-four words of three to five letters, run together; a word's first letter tells the word, but the
   same letter stands in the middle of others, so that one must know where words begin;
@@ -284,11 +285,15 @@ def _disjoint_maps(rng: np.random.Generator, number: int) -> Integers:
 
 
 def _words(rng: np.random.Generator) -> tuple[Integers, ...]:
-    """Draw one word a first letter; every symbol stands as often as any other after it, no letter twice in a word."""
-    lengths = np.resize(WORD_LENGTHS, SYMBOLS) - 1
-    letters = np.repeat(np.arange(SYMBOLS), lengths.sum() // SYMBOLS)
+    """Draw one word a first letter, no letter twice in it.
+
+    Among first, last, last but one and other letters each symbol is as frequent as any other; or else those that stand
+    right before a letter that the rule determines would show which are rarely last.
+    """
+    middles = np.resize(WORD_LENGTHS, SYMBOLS) - 3
     while True:
-        tails = np.split(rng.permutation(letters), np.cumsum(lengths)[:-1])
-        words = [np.array([first, *tail]) for first, tail in enumerate(tails)]
+        other, last_but_one, last = (rng.permutation(SYMBOLS) for _ in range(3))
+        middle = np.split(other, np.cumsum(middles)[:-1])
+        words = [np.array([i, *middle[i], last_but_one[i], last[i]]) for i in range(SYMBOLS)]
         if all(len(set(word.tolist())) == len(word) for word in words):
             return tuple(words)
