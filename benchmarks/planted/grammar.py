@@ -7,8 +7,8 @@ kinds:
 
 - ``words``: twenty-four words of three to five letters, run together; a word's first letter tells the word, but the
   same letter stands in the middle of others, so that one must know where words begin;
-- ``brackets``: any symbol opens, its partner closes it, nested up to three deep; a closing one is determined but for
-  whether the bracket closes now;
+- ``brackets``: any symbol opens, its partner closes it; one to three are opened, then all closed, and so on with as
+  many to the end of the segment: from the first closing one on, which are closed when is determined;
 - ``induction``: a string of three to six distinct symbols, repeated;
 - ``bigrams_a``, ``bigrams_b``: Markov chains, two successors a symbol with odds 4 : 1;
 - ``agreement``: from the sixth on, each symbol agrees with the fifth before it, by a table; those between are no help;
@@ -45,7 +45,7 @@ CONTEXT = SEGMENT * SEGMENTS
 LENGTH = SEGMENT - 1
 
 WORD_LENGTHS = (3, 4, 5)
-DEPTH, CLOSES = 3, 0.5
+DEPTHS = (1, 2, 3)
 PERIODS = (3, 4, 5, 6)
 USUAL = 0.8
 DISTANCE = 5
@@ -222,22 +222,21 @@ class Grammar:
         return _certain(tokens, kept % longest > 0)
 
     def _write_brackets(self, rng: np.random.Generator, n: int) -> Written:
+        deepest = rng.choice(DEPTHS, n)
         tokens, fixed = (np.zeros((n, LENGTH), dtype=np.int64) for _ in range(2))
-        closing, surprisal = np.zeros(tokens.shape, dtype=np.bool_), np.zeros(tokens.shape)
-        stack, depth, rows = np.zeros((n, DEPTH + 1), dtype=np.int64), np.zeros(n, dtype=np.int64), np.arange(n)
+        closing = np.arange(LENGTH) % (2 * deepest[:, None]) >= deepest[:, None]
+        stack, depth, rows = np.zeros((n, max(DEPTHS) + 1), dtype=np.int64), np.zeros(n, dtype=np.int64), np.arange(n)
         for t in range(LENGTH):
-            closer = self.partner[stack[rows, depth]]
+            closes, closer = closing[:, t], self.partner[stack[rows, depth]]
             # An opening one must not look like the closing one that is due; nothing is due at depth 0.
-            due = np.where(depth > 0, closer, SYMBOLS - 1)
-            opener = rng.integers(0, SYMBOLS - 1, n)
-            opener = np.where((depth > 0) & (opener >= due), opener + 1, opener)
-            opener = np.where(depth > 0, opener, rng.integers(0, SYMBOLS, n))
-            closes = (depth == DEPTH) | ((depth > 0) & (rng.random(n) < CLOSES))
-            tokens[:, t], fixed[:, t], closing[:, t] = np.where(closes, closer, opener), closer, closes
-            surprisal[:, t] = np.where(closes & (depth < DEPTH), -np.log(CLOSES), 0.0)
+            opener = rng.integers(0, SYMBOLS - (depth > 0))
+            opener += (depth > 0) & (opener >= closer)
+            tokens[:, t], fixed[:, t] = np.where(closes, closer, opener), closer
             depth += np.where(closes, -1, 1)
             stack[rows[~closes], depth[~closes]] = opener[~closes]
-        return Written(tokens, fixed, closing, surprisal)
+        # Only the first time it is open whether one more is opened or one is closed.
+        first = closing & (np.arange(LENGTH) == deepest[:, None])
+        return Written(tokens, fixed, closing, np.log(len(DEPTHS) + 1 - deepest)[:, None] * first)
 
     def _write_bigrams(self, table: int, rng: np.random.Generator, n: int) -> Written:
         rare = (rng.random((n, LENGTH)) > USUAL).astype(np.int64)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.planted.activations import choose, readout
 from benchmarks.planted.grammar import (
     CONTEXT,
-    DEPTH,
+    DEPTHS,
     KIND_OF_RULE,
     KINDS,
     LENGTH,
@@ -45,7 +45,7 @@ def obeys_words(row):
 
 
 def obeys_brackets(row):
-    """Run a stack machine; give where it pops."""
+    """Run a stack machine; give where it pops: always when as many are open as in the beginning, and then all."""
     stack, pops = [], []
     for symbol in row.tolist():
         pops.append(bool(stack) and symbol == GRAMMAR.partner[stack[-1]])
@@ -53,7 +53,9 @@ def obeys_brackets(row):
             stack.pop()
         else:
             stack.append(symbol)
-        assert len(stack) <= DEPTH
+    depth = pops.index(True)
+    assert depth in DEPTHS
+    assert pops == [t % (2 * depth) >= depth for t in range(LENGTH)]
     return pops
 
 
@@ -118,15 +120,11 @@ def test_surprisal_is_the_rules_own_and_zero_where_nothing_is_predictable(rule):
         np.testing.assert_allclose(np.exp(-here), np.where(usual, USUAL, 1 - USUAL))
         assert abs(usual.mean() - USUAL) < 4 * np.sqrt(USUAL * (1 - USUAL) / usual.size)
     elif rule == "brackets":
-        steps = np.where(written.predictable, -1, 1)
-        before = np.cumsum(steps, axis=1) - steps
-        free, forced = (before > 0) & (before < DEPTH), before == DEPTH
-        assert written.predictable[forced].all()
-        assert not written.predictable[before == 0].any()
-        closes = written.predictable[free].mean()
-        assert abs(closes - 0.5) < 4 * np.sqrt(0.25 / free.sum())
-        np.testing.assert_allclose(written.surprisal[free & written.predictable], np.log(2))
-        assert (written.surprisal[forced] == 0).all()
+        depth = written.predictable.argmax(axis=1)
+        assert chi2.sf(((np.bincount(depth)[1:] - ROWS / 3) ** 2).sum() / (ROWS / 3), 2) > 1e-4
+        told = written.surprisal[np.arange(ROWS), depth]
+        np.testing.assert_allclose(np.exp(-told), 1 / (4 - depth))
+        assert written.surprisal.sum() == pytest.approx(told.sum())
     else:
         assert (here == 0).all()
 
