@@ -171,9 +171,10 @@ class Grammar:
         """Draw windows whose segments take a rule, real or sham, uniformly and independently."""
         return self._assemble(rng, rng.integers(0, 2 * len(RULES), n * SEGMENTS))
 
-    def balanced_windows(self, rng: np.random.Generator, n: int) -> Windows:
-        """Draw windows in which every rule and every sham has as many segments as any other, but for one."""
-        return self._assemble(rng, rng.permutation(np.arange(n * SEGMENTS) % (2 * len(RULES))))
+    def balanced_windows(self, rng: np.random.Generator, n: int, shams: bool = True) -> Windows:
+        """Draw windows in which every rule, and every sham, has as many segments as any other, but for one."""
+        types = 2 * len(RULES) if shams else len(RULES)
+        return self._assemble(rng, rng.permutation(np.arange(n * SEGMENTS) % types))
 
     def library(self, seed: int, rows: int = 128) -> Library:
         """Build probes, one a rule and one a sham: its settled tokens in windows like those of the training data."""
