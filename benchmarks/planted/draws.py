@@ -25,7 +25,7 @@ COMPONENTS = [
     "unembed",
 ]
 CHAINS, DRAWS = 4, 15
-START = 1000.0
+START = 100.0
 """Localization at which the search for the energy begins."""
 FEW = 24
 """Windows on which energies are matched."""
@@ -93,7 +93,8 @@ class Drawn:
         if not path.exists():
             np.savez(path, **vars(make()))
         with np.load(path) as kept:
-            return cls(**{name: kept[name] if kept[name].ndim else float(kept[name]) for name in kept})
+            seconds = float(kept["setting_up"]), float(kept["drawing"])
+            return cls(kept["phi"], kept["differences"], kept["localization"], *seconds)
 
 
 def ask(grammar: Grammar, seed: int, n: int, shams: bool) -> Asked:

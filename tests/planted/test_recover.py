@@ -13,18 +13,18 @@ from benchmarks.planted.training import train
 from zeeman.bands import adjusted_rand_index, neighbour_graph, prepare
 
 GRAMMAR = Grammar.from_seed(0)
-ENERGY = 0.05
+ENERGY = 0.2
 
 
 @pytest.fixture(scope="module")
 def asked():
-    return ask(GRAMMAR, 0, 12, shams=True)
+    return ask(GRAMMAR, 0, 7, shams=True)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Trained until it has forgotten where it began: only then draws raise the loss."""
-    return train(tmp_path_factory.mktemp("planted") / "run", 0, 80).eval()
+    return train(tmp_path_factory.mktemp("planted") / "run", 0, 60).eval()
 
 
 @pytest.fixture(scope="module")
