@@ -76,15 +76,14 @@ def recovery(found: Row) -> str:
     rest = {name: row for name, row in rows.items() if name not in first}
     lines = []
     for name, row in {**first, **with_load, **rest}.items():
-        own, published, stable = row["found"], row.get("published"), row.get("stability", {})
+        own, stable = row.get("found"), row.get("stability", {})
         lines.append([
-            name, row.get("cpu_seconds", ""), own["clusters"], f"{own['coverage']:.2f}", pair(own),
-            pair(row["k_means"]), pair(row["linear_readout"]),
-            f"{pair(published)} ({published['clusters']})" if published else "",
+            name, row.get("cpu_seconds", ""), pair(row["k_means"]), pair(own), *partition(own),
+            pair(row.get("published")), *partition(row.get("published"))[:1], pair(row["linear_readout"]),
             stable.get("halves_of_draws", ""), stable.get("halves_of_tokens", ""),
         ])  # fmt: skip
     titles = [
-        "reading", "CPU s", "clusters", "covered", "k found", "k-means", "readout", "published (k)",
+        "reading", "CPU s", "k-means", "k found", "k", "covered", "published", "k", "readout",
         "halves of draws", "halves of tokens",
     ]  # fmt: skip
     return table(titles, lines)
@@ -95,12 +94,12 @@ def cost(found: Row) -> str:
     rows += [(f"loaded {n}", r) for n, r in found.get("loaded", {}).get("rows", {}).items()]
     lines = [
         [name, row["cpu_seconds"], row["setting_up"], row["resolved"], row["resolved_null"],
-         row["resolved_per_cpu_second"], row["correlation_of_halves"], row["largest_floor"],
+         row["resolved_per_cpu_second"], row["correlation_of_halves"], row["floor"],
          " ".join(map(str, row["energy"])), " ".join(map(str, row["localization"]))]
         for name, row in rows if "resolved" in row
     ]  # fmt: skip
     titles = ["reading", "CPU s", "of which to set up", "|ρ| > 3 SE", "null", "resolved a CPU s", "r of halves",
-              "largest 1/√ESS", "energy, nats (least, median, most)", "γ (least, median, most)"]  # fmt: skip
+              "1/√ESS, median", "energy, nats (least, median, most)", "γ (least, median, most)"]  # fmt: skip
     weights = [
         [name, row["khat_median"], row["khat_largest"], f"{row['trusted']} of 17", row["effective_draws_median"]]
         for name, row in rows if "khat_median" in row
@@ -130,8 +129,13 @@ def along(found: Row) -> str:
     return table(["step", *RULES, "k-means", "readout"], lines)
 
 
-def pair(row: Row) -> str:
-    return f"{row['rule']:.2f} / {row['kind']:.2f}"
+def pair(row: Row | None) -> str:
+    return f"{row['rule']:.2f} / {row['kind']:.2f}" if row else ""
+
+
+def partition(row: Row | None) -> tuple[str, str]:
+    """Number of clusters, and the share of the tokens that are in one."""
+    return (str(row["clusters"]), f"{row['coverage']:.2f}") if row else ("", "")
 
 
 def table(titles: Iterable[str], lines: Iterable[Iterable[object]]) -> str:
