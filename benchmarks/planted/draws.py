@@ -30,10 +30,10 @@ START = 100.0
 FEW = 24
 """Windows on which energies are matched."""
 BATCH, DATA = 8, 512
-STEP = 0.02
-"""Step size of a loaded chain in units of 1/γ."""
-LOADED = Schedule(num_draws=DRAWS, num_burnin_steps=100, num_steps_bw_draws=10)
-PILOT, PILOTS = Schedule(num_draws=8, num_burnin_steps=100, num_steps_bw_draws=10), 2
+STEP = 0.08
+"""Step size of a loaded chain in units of 1/γ: a direction without curvature keeps .62 of a draw until the next."""
+LOADED = Schedule(num_draws=DRAWS, num_burnin_steps=60, num_steps_bw_draws=12)
+PILOT, PILOTS = Schedule(num_draws=8, num_burnin_steps=60, num_steps_bw_draws=12), 2
 
 
 @dataclass(frozen=True, eq=False)
