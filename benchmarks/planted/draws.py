@@ -27,13 +27,13 @@ COMPONENTS = [
 CHAINS, DRAWS = 4, 15
 START = 100.0
 """Localization at which the search for the energy begins."""
-FEW = 24
-"""Windows on which energies are matched."""
+FEW, ROUNDS, CLOSE = 16, 8, 0.1
+"""Windows on which energies are matched, in so many rounds at most, up to a tenth."""
 BATCH, DATA = 8, 512
 STEP = 0.08
 """Step size of a loaded chain in units of 1/γ: a direction without curvature keeps .62 of a draw until the next."""
 LOADED = Schedule(num_draws=DRAWS, num_burnin_steps=60, num_steps_bw_draws=12)
-PILOT, PILOTS = Schedule(num_draws=8, num_burnin_steps=60, num_steps_bw_draws=12), 2
+PILOT, PILOTS = Schedule(num_draws=8, num_burnin_steps=60, num_steps_bw_draws=12), 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def unloaded(
     whole = LocalPosterior(model, asked.item.batch[:1], n_beta=0.0, localization=START)
     begin = np.full(len(COMPONENTS), START) if start is None else start
     posteriors = [
-        match_energy(replace(whole, component=name, localization=gamma), asked.few, energy, seed=seed + 1000)
+        _matched(replace(whole, component=name, localization=gamma), asked.few, energy, seed + 1000)
         for name, gamma in zip(COMPONENTS, begin.tolist(), strict=True)
     ]
     matched = time.process_time()
@@ -144,7 +144,8 @@ def loaded(model: nn.Module, data: torch.Tensor, asked: Asked, energy: float, se
         begun = time.process_time()
         for pilot in range(PILOTS):
             ratio = float(_chain(part, PILOT, seed + 1000, pilot, asked.few)[0].mean()) / energy
-            part = replace(part, n_beta=part.n_beta * ratio, localization=part.localization * ratio)
+            root = max(ratio, 0.01) ** 0.5
+            part = replace(part, n_beta=part.n_beta * root, localization=part.localization * root)
         setting_up += time.process_time() - begun
         chains = [_chain(part, LOADED, seed, chain, asked.item) for chain in range(CHAINS)]
         setting_up += sum(chain[1] for chain in chains)

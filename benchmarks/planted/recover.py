@@ -41,8 +41,8 @@ from zeeman.subjects import Series
 
 ENERGY = 0.1
 """Nats a settled token, of every component."""
-ENERGIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-WINDOWS, ENERGY_WINDOWS, SERIES_WINDOWS = 430, 72, 160
+ENERGIES = (0.01, 0.03, 0.1, 0.3)
+WINDOWS, ENERGY_WINDOWS, SERIES_WINDOWS = 430, 48, 160
 FEWER = 6
 """Draws of a chain in readings of 24."""
 COLDER = (1.0, 3.0, 10.0, 30.0)
