@@ -132,6 +132,20 @@ def unloaded(
     )
 
 
+def _matched(part: LocalPosterior, few: Observable, energy: float, seed: int) -> LocalPosterior:
+    """Match the energy by roots of the steps that `match_energy` takes.
+
+    A step assumes that the energy goes as 1/γ; far from w* it goes as a higher power, and from the second on whole
+    steps run away.
+    """
+    for _ in range(ROUNDS):
+        step = match_energy(part, few, energy, seed=seed, num_rounds=1).localization / part.localization
+        part = replace(part, localization=part.localization * step**0.5)
+        if abs(step - 1) < CLOSE:
+            break
+    return part
+
+
 def loaded(model: nn.Module, data: torch.Tensor, asked: Asked, energy: float, seed: int, localization: Floats) -> Drawn:
     """Draw by SGLD at nβ = γ, which is found so that the energy is the given one: it goes as 1/γ near w*.
 
