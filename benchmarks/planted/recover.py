@@ -122,7 +122,7 @@ def final(bench: Bench) -> dict[str, Any]:
     drawn = bench.unloaded(last, asked, "unloaded")
     rows, chi, rho = _read(drawn, asked, "unloaded")
     rows["null, 60 draws"] = scored(np.column_stack([each.null for each in chi]), asked)
-    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked)
+    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked, found=False)
     for n_beta in COLDER:
         colder = responses(drawn, n_beta)
         told = trust(drawn, n_beta)
@@ -180,8 +180,8 @@ def _read(drawn: Drawn, asked: Asked, loading: str) -> tuple[dict[str, Any], lis
             rows[f"{name}, {CHAINS * draws} draws"] = {
                 **about,
                 **(resolution(chi, seconds) if name == "rho" else {}),
-                **scored(matrix, asked, published=True),
-                **({"stability": stability((halves[0], halves[1]), matrix)} if name == "rho" else {}),
+                **scored(matrix, asked, found=name == "rho" or draws == DRAWS, published=True),
+                **({"stability": stability((halves[0], halves[1]), matrix, draws == DRAWS)} if name == "rho" else {}),
             }
             print(loading, name, draws, flush=True)
     return rows, chi, np.column_stack([each.rho for each in chi])

@@ -86,19 +86,18 @@ def push_clusters(graph: csr_array, rng: np.random.Generator) -> Integers:
     return labels
 
 
-def stability(halves: tuple[Floats, Floats], matrix: Floats) -> dict[str, float]:
+def stability(halves: tuple[Floats, Floats], matrix: Floats, of_tokens: bool) -> dict[str, float]:
     """Agreement of partitions from either half of the draws, and of those of half of the tokens with that of all."""
     rng = np.random.default_rng(1)
     own = [cluster_rows(half).labels for half in halves]
     given = [k_means(prepare(half), len(RULES), rng) for half in halves]
-    tokens = half_agreement(matrix, lambda part: cluster_rows(part).labels, HALVES)
+    told = {"halves_of_draws": _ari(*own), "halves_of_draws_k_means": _ari(*given)}
     by_k_means = half_agreement(matrix, lambda part: k_means(prepare(part), len(RULES), rng), HALVES)
-    return {
-        "halves_of_draws": _ari(*own),
-        "halves_of_draws_k_means": _ari(*given),
-        "halves_of_tokens": round(float(tokens.value), 3),
-        "halves_of_tokens_k_means": round(float(by_k_means.value), 3),
-    }
+    told["halves_of_tokens_k_means"] = round(float(by_k_means.value), 3)
+    if of_tokens:
+        tokens = half_agreement(matrix, lambda part: cluster_rows(part).labels, HALVES)
+        told["halves_of_tokens"] = round(float(tokens.value), 3)
+    return told
 
 
 def resolution(chi: list[Susceptibility], seconds: float) -> dict[str, float]:
