@@ -70,21 +70,23 @@ def modes(seeds: Row) -> str:
 
 
 def recovery(found: Row) -> str:
-    rows = {f"unloaded {name}" if "draws" in name else name: row for name, row in found["final"]["rows"].items()}
-    with_load = {f"loaded {name}": row for name, row in found.get("loaded", {}).get("rows", {}).items()}
-    first = {name: row for name, row in rows.items() if "draws" in name}
-    rest = {name: row for name, row in rows.items() if name not in first}
+    rows = {}
+    for prefix, section, more in (("unloaded ", "final", "clusters"), ("loaded ", "loaded", "loaded_clusters")):
+        for name, row in found.get(section, {}).get("rows", {}).items():
+            rows[prefix + name] = row | found.get(more, {}).get("rows", {}).get(name, {})
+    rows |= {f"activations, {name}": row for name, row in found.get("activations", {}).get("rows", {}).items()}
     lines = []
-    for name, row in {**first, **with_load, **rest}.items():
+    for name, row in rows.items():
         own, stable = row.get("found"), row.get("stability", {})
         lines.append([
             name, row.get("cpu_seconds", ""), pair(row["k_means"]), pair(own), *partition(own),
             pair(row.get("published")), *partition(row.get("published"))[:1], pair(row["linear_readout"]),
-            stable.get("halves_of_draws", ""), stable.get("halves_of_tokens", ""),
+            stable.get("halves_of_draws", ""), stable.get("halves_of_draws_k_means", ""),
+            stable.get("halves_of_tokens", ""),
         ])  # fmt: skip
     titles = [
         "reading", "CPU s", "k-means", "k found", "k", "covered", "published", "k", "readout",
-        "halves of draws", "halves of tokens",
+        "halves of draws", "the same by k-means", "halves of tokens",
     ]  # fmt: skip
     return table(titles, lines)
 

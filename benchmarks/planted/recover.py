@@ -1,14 +1,16 @@
 """Are planted modes found again by susceptibilities, and at what cost?
 
-Usage: python -m benchmarks.planted.recover FOLDER --seed 0 [--sections energy final loaded series]
+Usage: python -m benchmarks.planted.recover FOLDER --seed 0 [--sections energy final …]
 
 FOLDER keeps the training of the seed and its draws; what is there is not made again. Sections:
 
 - ``energy``: unloaded draws of several energies on few windows, 24 a component. The energy of all other sections, a
   tenth of a nat, was set before any was tried, and stays;
-- ``final``: at the last checkpoint, settled tokens of the rules (without shams): unloaded draws, 24 and 60; ρ and raw
-  covariance, draws of other chains (null), tokens shuffled, weights to colder nβ, and activations of each layer;
-- ``loaded``: the same for SGLD draws of the same energies;
+- ``final``: at the last checkpoint, settled tokens of the rules (without shams): unloaded draws, 24 and 60; ρ, raw
+  covariance and draws of other chains (null) by k-means, tokens shuffled, and weights to colder nβ;
+- ``activations``: the same of every layer;
+- ``clusters``: what `cluster_rows` and the published clustering find in the unloaded readings, and how stable it is;
+- ``loaded``, ``loaded_clusters``: the same for SGLD draws of the same energies;
 - ``series``: along training, tokens of rules and shams, 24 unloaded draws: how well each rule is told from its sham.
 
 Writes recover.json, which `python -m benchmarks.planted.page` turns into docs/planted.md. CPU seconds are those of the
@@ -31,12 +33,12 @@ from benchmarks.planted.activations import activations, k_means, readout
 from benchmarks.planted.draws import CHAINS, DRAWS, Asked, Drawn, ask, loaded, responses, trust, unloaded
 from benchmarks.planted.draws import DATA as DATA_WINDOWS
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar
-from benchmarks.planted.scores import resolution, scored, stability
+from benchmarks.planted.scores import clustered, resolution, scored, stability
 from benchmarks.planted.training import outcome, train
 from torch import nn
 
 from zeeman.bands import adjusted_rand_index, prepare
-from zeeman.spectra import Susceptibility, shuffled_tokens
+from zeeman.spectra import shuffled_tokens
 from zeeman.subjects import Series
 
 ENERGY = 0.1
@@ -117,51 +119,64 @@ def energy(bench: Bench) -> dict[str, Any]:
 
 
 def final(bench: Bench) -> dict[str, Any]:
-    """Unloaded readings of the last checkpoint, nulls, weights, activations."""
-    asked, last = ask(bench.grammar, bench.seed, WINDOWS, shams=False), bench.series.steps[-1]
-    drawn = bench.unloaded(last, asked, "unloaded")
-    rows, chi, rho = _read(drawn, asked, "unloaded")
-    rows["null, 60 draws"] = scored(np.column_stack([each.null for each in chi]), asked)
-    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked, found=False)
+    """Unloaded readings of the last checkpoint, their nulls, and weights to colder nβ."""
+    asked, drawn = _at_the_end(bench)
+    rows = _read(drawn, asked)
+    rho = np.column_stack([each.rho for each in responses(drawn)])
+    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked)
     for n_beta in COLDER:
-        colder = responses(drawn, n_beta)
-        told = trust(drawn, n_beta)
-        matrix = np.column_stack([each.rho for each in colder])
-        rows[f"rho, reweighted to {n_beta:g}"] = {**told, **scored(matrix, asked, found=False)}
-    rows |= _layers(bench.model(last), asked)
+        matrix = np.column_stack([each.rho for each in responses(drawn, n_beta)])
+        rows[f"rho, reweighted to {n_beta:g}"] = {**trust(drawn, n_beta), **scored(matrix, asked)}
     return {"tokens": len(asked.rule), "tokens_by_rule": np.bincount(asked.rule).tolist(), "rows": rows}
-
-
-def _layers(model: nn.Module, asked: Asked) -> dict[str, Any]:
-    """Scores of the activations of every layer; clusters are looked for where k-means does best."""
-    begun = time.process_time()
-    layers = activations(model, asked.item.batch.numpy())
-    seconds = {"cpu_seconds": round(time.process_time() - begun, 1)}
-    matrices = {
-        f"activations, {layer}, {place}": array[asked.rows, asked.columns - behind].astype(np.float64)
-        for place, behind in (("predicting", 1), ("reading", 0))
-        for layer, array in layers.items()
-    }
-    rows = {name: {**seconds, **scored(matrix, asked, found=False)} for name, matrix in matrices.items()}
-    best = max(rows, key=lambda name: rows[name]["k_means"]["kind"])
-    rows[best] |= scored(matrices[best], asked)
-    return rows
 
 
 def with_load(bench: Bench) -> dict[str, Any]:
     """Loaded readings of the same tokens at the same energies."""
-    asked, last = ask(bench.grammar, bench.seed, WINDOWS, shams=False), bench.series.steps[-1]
-    start = bench.unloaded(last, asked, "unloaded").localization
+    asked, drawn = _at_the_end(bench)
+    return {"tokens": len(asked.rule), "rows": _read(_loaded(bench, asked, drawn.localization), asked)}
+
+
+def clusters(bench: Bench) -> dict[str, Any]:
+    """Partitions of unloaded readings that find their own number, and how stable they are."""
+    asked, drawn = _at_the_end(bench)
+    return {"rows": _clusters(drawn, asked)}
+
+
+def loaded_clusters(bench: Bench) -> dict[str, Any]:
+    """The same of loaded readings: those of the raw covariance are the published ones."""
+    asked, drawn = _at_the_end(bench)
+    return {"rows": _clusters(_loaded(bench, asked, drawn.localization), asked)}
+
+
+def layers(bench: Bench) -> dict[str, Any]:
+    """Scores of the activations of every layer; clusters are looked for where k-means does best."""
+    asked, _ = _at_the_end(bench)
+    begun = time.process_time()
+    arrays = activations(bench.model(bench.series.steps[-1]), asked.item.batch.numpy())
+    seconds = {"cpu_seconds": round(time.process_time() - begun, 1)}
+    matrices = {
+        f"{layer}, {place}": array[asked.rows, asked.columns - behind].astype(np.float64)
+        for place, behind in (("predicting", 1), ("reading", 0))
+        for layer, array in arrays.items()
+    }
+    rows = {name: {**seconds, **scored(matrix, asked)} for name, matrix in matrices.items()}
+    best = max(rows, key=lambda name: rows[name]["k_means"]["kind"])
+    rows[best] |= clustered(matrices[best], asked)
+    return {"rows": rows}
+
+
+def _at_the_end(bench: Bench) -> tuple[Asked, Drawn]:
+    asked = ask(bench.grammar, bench.seed, WINDOWS, shams=False)
+    return asked, bench.unloaded(bench.series.steps[-1], asked, "unloaded")
+
+
+def _loaded(bench: Bench, asked: Asked, start: Floats) -> Drawn:
     data = torch.from_numpy(bench.grammar.windows(np.random.default_rng([bench.seed, *b"data"]), DATA_WINDOWS).tokens)
-    drawn = Drawn.cached(
-        bench.folder / "loaded.npz", lambda: loaded(bench.model(last), data, asked, ENERGY, bench.seed, start)
-    )
-    rows, chi, _ = _read(drawn, asked, "loaded")
-    rows["null, 60 draws"] = scored(np.column_stack([each.null for each in chi]), asked)
-    return {"tokens": len(asked.rule), "rows": rows}
+    model = bench.model(bench.series.steps[-1])
+    return Drawn.cached(bench.folder / "loaded.npz", lambda: loaded(model, data, asked, ENERGY, bench.seed, start))
 
 
-def _read(drawn: Drawn, asked: Asked, loading: str) -> tuple[dict[str, Any], list[Susceptibility], Floats]:
+def _read(drawn: Drawn, asked: Asked) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for draws in (FEWER, DRAWS):
         part = drawn.first(draws)
@@ -174,17 +189,25 @@ def _read(drawn: Drawn, asked: Asked, loading: str) -> tuple[dict[str, Any], lis
             "energy": _spread(part.phi.mean(axis=(1, 2))),
             "localization": _spread(part.localization),
         }
-        for name in ("rho", "covariance"):
+        for name in ("rho", "covariance", "null"):
             matrix = np.column_stack([getattr(each, name) for each in chi])
-            halves = np.stack([getattr(each, f"{name}_halves") for each in chi], axis=-1)
-            rows[f"{name}, {CHAINS * draws} draws"] = {
-                **about,
-                **(resolution(chi, seconds) if name == "rho" else {}),
-                **scored(matrix, asked, found=name == "rho" or draws == DRAWS, published=True),
-                **({"stability": stability((halves[0], halves[1]), matrix, draws == DRAWS)} if name == "rho" else {}),
-            }
-            print(loading, name, draws, flush=True)
-    return rows, chi, np.column_stack([each.rho for each in chi])
+            rows[f"{name}, {CHAINS * draws} draws"] = {**about, **scored(matrix, asked)}
+        rows[f"rho, {CHAINS * draws} draws"] |= resolution(chi, seconds)
+    return rows
+
+
+def _clusters(drawn: Drawn, asked: Asked) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for draws in (FEWER, DRAWS):
+        chi = responses(drawn.first(draws))
+        for name in ("rho", "covariance", "null") if draws == DRAWS else ("rho",):
+            matrix = np.column_stack([getattr(each, name) for each in chi])
+            row = rows[f"{name}, {CHAINS * draws} draws"] = clustered(matrix, asked)
+            if name == "rho":
+                halves = np.stack([each.rho_halves for each in chi], axis=-1)
+                row["stability"] = stability((halves[0], halves[1]), matrix, draws == DRAWS)
+            print(name, draws, json.dumps(row), flush=True)
+    return rows
 
 
 def series(bench: Bench) -> dict[str, Any]:
@@ -198,8 +221,8 @@ def series(bench: Bench) -> dict[str, Any]:
         drawn = bench.unloaded(step, asked, "series", draws=FEWER, start=start)
         start = drawn.localization
         rho = np.column_stack([each.rho for each in responses(drawn)])
-        layers = activations(bench.model(step), asked.item.batch.numpy())
-        behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in layers.items()}
+        arrays = activations(bench.model(step), asked.item.batch.numpy())
+        behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
         found[str(step)] = {
             "cpu_seconds": round(drawn.seconds, 1),
             "energy": _spread(drawn.phi.mean(axis=(1, 2))),
@@ -261,7 +284,10 @@ def _spread(values: Floats) -> list[float]:
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "energy": energy,
     "final": final,
+    "activations": layers,
+    "clusters": clusters,
     "loaded": with_load,
+    "loaded_clusters": loaded_clusters,
     "series": series,
 }
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.planted.draws import CHAINS, COMPONENTS, Drawn, ask, responses, unloaded
 from benchmarks.planted.grammar import RULES, Grammar
 from benchmarks.planted.recover import _told_apart
-from benchmarks.planted.scores import push_clusters, resolution, scored
+from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
 from benchmarks.planted.training import train
 
 from zeeman.bands import adjusted_rand_index, neighbour_graph, prepare
@@ -74,7 +74,7 @@ def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
     found = push_clusters(neighbour_graph(prepare(matrix), 15), np.random.default_rng(0))
     assert adjusted_rand_index(found, labels) > 0.9
     noise = np.random.default_rng(1).standard_normal(matrix.shape)
-    score = scored(noise, asked)
+    score = scored(noise, asked) | clustered(noise, asked)
     assert abs(score["k_means"]["rule"]) < 0.03
     assert abs(score["found"]["kind"]) < 0.03
 
