@@ -1,0 +1,96 @@
+"""The search for planted modes: what is asked is labelled, draws have their energy, scores know the truth."""
+
+import math
+
+import numpy as np
+import pytest
+from benchmarks.planted.draws import CHAINS, COMPONENTS, Drawn, ask, responses, unloaded
+from benchmarks.planted.grammar import RULES, Grammar
+from benchmarks.planted.recover import _told_apart
+from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
+from benchmarks.planted.training import train
+
+from zeeman.bands import adjusted_rand_index, neighbour_graph, prepare
+
+GRAMMAR = Grammar.from_seed(0)
+ENERGY = 0.2
+
+
+@pytest.fixture(scope="module")
+def asked():
+    return ask(GRAMMAR, 0, 7, shams=True)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Trained until it has forgotten where it began: only then draws raise the loss."""
+    return train(tmp_path_factory.mktemp("planted") / "run", 0, 60).eval()
+
+
+@pytest.fixture(scope="module")
+def drawn(model, asked):
+    return unloaded(model, asked, ENERGY, 0, draws=3)
+
+
+def test_tokens_asked_for_are_settled_and_in_the_order_of_the_mask(asked):
+    where = asked.item.scored.nonzero().numpy()
+    assert (where == np.column_stack([asked.rows, asked.columns - 1])).all()
+    assert (asked.item.batch[asked.rows, 0] >= 24).all()
+    real = ask(GRAMMAR, 0, 14, shams=False)
+    assert not real.sham.any()
+    assert set(real.rule.tolist()) == set(range(len(RULES)))
+
+
+def test_unloaded_draws_have_the_energy_and_keep_their_order(asked, drawn):
+    assert drawn.differences.shape == (len(COMPONENTS), CHAINS, 3, len(asked.rule))
+    np.testing.assert_allclose(drawn.differences.mean(axis=-1, dtype=np.float64), drawn.phi, atol=1e-3)
+    # Matched with other noise and to two in a hundred.
+    error = drawn.phi.std(axis=(1, 2), ddof=1) / math.sqrt(CHAINS * 3 / 2)
+    assert (abs(drawn.phi.mean(axis=(1, 2)) - ENERGY) < 5 * error + 0.02 * ENERGY).all()
+    assert drawn.first(2).phi.shape == (len(COMPONENTS), CHAINS, 2)
+    assert drawn.first(2).drawing == pytest.approx(drawn.drawing * 2 / 3)
+    assert len(responses(drawn)[0].rho) == len(asked.rule)
+
+
+def test_draws_are_kept_in_a_file(drawn, tmp_path):
+    again = Drawn.cached(tmp_path / "draws.npz", lambda: drawn)
+    last = Drawn.cached(tmp_path / "draws.npz", lambda: pytest.fail("made twice"))
+    assert (again.phi == drawn.phi).all()
+    assert (last.differences == drawn.differences).all()
+    assert last.seconds == drawn.seconds
+
+
+@pytest.fixture(scope="module")
+def planted():
+    asked = ask(GRAMMAR, 1, 60, shams=True)
+    rng = np.random.default_rng(0)
+    centers = 8 * rng.standard_normal((2 * len(RULES), 12))
+    return asked, centers[asked.rule + len(RULES) * asked.sham] + rng.standard_normal((len(asked.rule), 12))
+
+
+def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
+    asked, matrix = planted
+    labels = asked.rule + len(RULES) * asked.sham
+    found = push_clusters(neighbour_graph(prepare(matrix), 15), np.random.default_rng(0))
+    assert adjusted_rand_index(found, labels) > 0.9
+    noise = np.random.default_rng(1).standard_normal(matrix.shape)
+    score = scored(noise, asked) | clustered(noise, asked)
+    assert abs(score["k_means"]["rule"]) < 0.03
+    assert abs(score["found"]["kind"]) < 0.03
+
+
+def test_a_rule_is_told_from_its_sham_where_they_differ_and_not_by_noise(planted):
+    asked, matrix = planted
+    noise = np.random.default_rng(1).standard_normal(matrix.shape)
+    told, not_told = (_told_apart(x, {"layer": x}, asked, 2) for x in (matrix, noise))
+    assert told["readout"] == told["k_means"] == told["readout_activations"]["layer"] == 1
+    assert abs(not_told["readout"] - 0.5) < 4 * not_told["readout_error"]
+    assert abs(not_told["k_means"]) < 0.1
+
+
+def test_resolution_counts_what_stands_out(asked, drawn):
+    told = resolution(responses(drawn), 10.0)
+    assert 0 <= told["resolved_null"] <= 1
+    assert told["resolved_per_cpu_second"] == pytest.approx(
+        told["resolved"] * len(COMPONENTS) * len(asked.rule) / 10, abs=1 + len(COMPONENTS) * len(asked.rule) * 5e-5
+    )
