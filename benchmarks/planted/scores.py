@@ -79,9 +79,10 @@ def push_clusters(graph: csr_array, rng: np.random.Generator) -> Integers:
         swept = sweep(graph, degrees, personalized_pagerank(graph, degrees, seed))
         found = swept.nodes[: edge(swept, nothing, "fine")]
         fresh = found[labels[found] < 0]
-        if len(fresh) >= MIN_SIZE:
+        taken = len(fresh) >= MIN_SIZE
+        if taken:
             labels[fresh] = labels.max() + 1
-        barren = 0 if len(fresh) > MIN_GAIN * len(labels) else barren + 1
+        barren = 0 if taken and len(fresh) > MIN_GAIN * len(labels) else barren + 1
     return labels
 
 

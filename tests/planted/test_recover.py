@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from benchmarks.planted.draws import CHAINS, COMPONENTS, Drawn, ask, responses, unloaded
+from benchmarks.planted.draws import CHAINS, CLOSE, COMPONENTS, Drawn, ask, responses, unloaded
 from benchmarks.planted.grammar import RULES, Grammar
 from benchmarks.planted.recover import _told_apart
 from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
@@ -44,9 +44,9 @@ def test_tokens_asked_for_are_settled_and_in_the_order_of_the_mask(asked):
 def test_unloaded_draws_have_the_energy_and_keep_their_order(asked, drawn):
     assert drawn.differences.shape == (len(COMPONENTS), CHAINS, 3, len(asked.rule))
     np.testing.assert_allclose(drawn.differences.mean(axis=-1, dtype=np.float64), drawn.phi, atol=1e-3)
-    # Matched with other noise and to two in a hundred.
-    error = drawn.phi.std(axis=(1, 2), ddof=1) / math.sqrt(CHAINS * 3 / 2)
-    assert (abs(drawn.phi.mean(axis=(1, 2)) - ENERGY) < 5 * error + 0.02 * ENERGY).all()
+    # Matched with eight draws of other noise, up to a tenth.
+    error = drawn.phi.std(axis=(1, 2), ddof=1) * math.sqrt(1 / (CHAINS * 3) + 1 / 8)
+    assert (abs(drawn.phi.mean(axis=(1, 2)) - ENERGY) < 5 * error + CLOSE * ENERGY).all()
     assert drawn.first(2).phi.shape == (len(COMPONENTS), CHAINS, 2)
     assert drawn.first(2).drawing == pytest.approx(drawn.drawing * 2 / 3)
     assert len(responses(drawn)[0].rho) == len(asked.rule)
