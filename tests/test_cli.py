@@ -124,6 +124,16 @@ def test_plan_of_a_model_from_its_config(
     assert_one_sentence(status, out, error, "--probes")
 
 
+def test_lists_follow_their_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path
+) -> None:
+    base = ("plan", tiny_folder, "--probes", probes, "--json")
+    repeated = ("--at", 20, "--at", 150, "--components", "l0h1", "--components", "embed")
+    asked = (("--at", 20, 150, "--components", "l0h1", "embed"), repeated, ("--at", 20, "--components", "l0h1"))
+    both, again, fewer = (json.loads(run(capsys, monkeypatch, *base, *each)[1])["units"] for each in asked)
+    assert both == again > fewer
+
+
 def test_folder_without_checkpoints(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, probes: Path, tmp_path: Path
 ) -> None:

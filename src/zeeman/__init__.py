@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zeeman.console import write_report as write_report
     from zeeman.errors import ZeemanError as ZeemanError
     from zeeman.examination import LLC as LLC
+    from zeeman.examination import Ablations as Ablations
     from zeeman.examination import Bands as Bands
     from zeeman.examination import Behaviours as Behaviours
     from zeeman.examination import Density as Density
@@ -59,6 +60,7 @@ _ROOMS = {
     "errors": ("ZeemanError",),
     "examination": (
         "LLC",
+        "Ablations",
         "Bands",
         "Behaviours",
         "Density",

@@ -10,7 +10,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array
 
 from zeeman.bands import adjusted_rand_index, cluster_rows, find_clusters, neighbour_graph, rewired
-from zeeman.bands.cuts import conductance, degrees_of
+from zeeman.bands.clusters import _described
+from zeeman.bands.cuts import Floor, conductance, degrees_of
 from zeeman.errors import ZeemanError
 
 
@@ -101,3 +102,12 @@ def test_too_few_rows_are_refused() -> None:
         cluster_rows(np.random.default_rng(0).standard_normal((30, 4)))
     with pytest.raises(ZeemanError, match="at least 40 rows"):
         cluster_rows(np.random.default_rng(0).standard_normal((30, 4)), k=5)
+
+
+def test_a_cluster_whose_nodes_all_join_another_is_none() -> None:
+    """Nodes may leave a cluster as it settles; a number that nobody bears any more is no cluster of size 0."""
+    graph = csr_array(np.kron(np.eye(2), np.ones((4, 4)) - np.eye(4)))
+    floor = Floor(np.array([1.0, 8.0]), np.array([0.5, 0.5]))
+    found = _described(graph, degrees_of(graph), floor, np.array([0] * 4 + [2] * 4))
+    assert found.labels.tolist() == [0] * 4 + [1] * 4
+    assert found.sizes.tolist() == [4, 4]

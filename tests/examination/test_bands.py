@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeeman.bands import adjusted_rand_index
+from zeeman.bands import adjusted_rand_index, cluster_tokens, unite
 from zeeman.cli.bands import bands as show
-from zeeman.cli.bands import carriers
+from zeeman.cli.bands import responding
 from zeeman.console import render_report
 from zeeman.errors import ZeemanError
 from zeeman.examination import (
@@ -30,7 +30,6 @@ from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
 from zeeman.examination.responses import Tokens
 from zeeman.examination.store import Manifest
-from zeeman.examination.structure import cluster_tokens, unite
 from zeeman.probes import Library, Probe
 from zeeman.reading import Reading, Verdict
 
@@ -127,7 +126,7 @@ def test_planted_bands_are_found_with_their_strength_and_carriers(readings: list
         # ρ of a loss 0.02 (±z + noise) is ±1/√2 in its own component
         own = where["response"][int(probe[1])]
         assert abs(own - 0.5**0.5) < 4 * where["response_se"][int(probe[1])] + 0.02
-        assert carriers({"components": list(COMPONENTS)}, where | {"contrast": where["contrast"]})
+        assert responding({"components": list(COMPONENTS)}, where | {"contrast": where["contrast"]})
         rms = np.sqrt((where["contrast"] ** 2).mean())
         assert float(band.value) == pytest.approx(rms)
         assert 0 < float(band.standard_error) < 0.1
@@ -286,6 +285,29 @@ def test_the_command_tells_what_was_found(
     assert "planted" in (tmp_path / "page.html").read_text()
     show(store.path, json=True)
     assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_command_reads_anew_with_a_named_library(
+    readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the store holds of its bands was found with the library of then: another one is not answered with it."""
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
+    store.write_reading("document", {"bands": finite(bands_document(readings))})
+    library.to_folder(tmp_path / "same")
+    show(store.path, probes=tmp_path / "same", json=True)
+    assert [one["step"] for one in json.loads(capsys.readouterr().out)["maps"]] == [10]
+    changed = replace(library["p0"], inputs=library["p0"].inputs + 1)
+    Library.from_probes(library.name, library.data, [changed]).to_folder(tmp_path / "other")
+    with pytest.raises(ZeemanError, match="was not examined with the probe p0"):
+        show(store.path, probes=tmp_path / "other")
+
+
+def test_a_damaged_store_is_no_reading(library: Library, tmp_path: Path) -> None:
+    store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=2)
+    chunk = next(file for file in store.path.glob("units/*/observed_p1/c/**/*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(ZeemanError, match="damaged"):
+        stored_bands(store, library)
 
 
 def test_the_command_asks_for_the_library(library: Library, tmp_path: Path) -> None:

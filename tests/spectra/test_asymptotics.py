@@ -57,6 +57,15 @@ def test_a_coarser_singularity_at_the_hot_end_is_left_out() -> None:
     assert abs(found.llc - 0.75) < 4 * found.llc_se
 
 
+def test_what_the_first_rung_of_the_fit_decides_is_part_of_the_error() -> None:
+    """A bump of 1 % that χ² does not show pulls a fit from one rung on by more than four of its standard errors."""
+    t = np.geomspace(1, 1e8, 16)
+    curve = 0.75 * (1 - 0.5 * t**-0.5 + 0.01 * np.exp(-(((np.log(t) - 7) / 3) ** 2)))
+    found = [fit_asymptotics(walkers(curve, 0.75, seed, noise=0.002), t, 3) for seed in range(20)]
+    gaps = np.array([(one.llc - 0.75) / one.llc_se for one in found])
+    assert np.sqrt((gaps**2).mean()) < 1.5
+
+
 def test_the_scale_of_the_loss_does_not_matter() -> None:
     values = walkers(CURVES["a logarithm"][0], 0.5, 1)
     one, two = fit_asymptotics(values, T, 2), fit_asymptotics(values, 1e-3 * T, 2)

@@ -12,7 +12,8 @@ from scipy import stats
 
 from zeeman.errors import ZeemanError
 from zeeman.spectra import respond
-from zeeman.spectra.carriers import ONE_ROW, band_response, carriers, mean_between_rows
+from zeeman.spectra.behaviour import mean_between_rows
+from zeeman.spectra.carriers import ONE_ROW, band_response, carriers
 from zeeman.spectra.ranks import rank_agreement
 from zeeman.spectra.stretches import ONE_CHAIN
 

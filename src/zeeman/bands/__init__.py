@@ -16,6 +16,9 @@ from zeeman.bands.stability import agreement as agreement
 from zeeman.bands.stability import half_agreement as half_agreement
 from zeeman.bands.stability import match_clusters as match_clusters
 from zeeman.bands.stability import mean_agreement as mean_agreement
+from zeeman.bands.tokens import NEIGHBOURS as NEIGHBOURS
+from zeeman.bands.tokens import cluster_tokens as cluster_tokens
+from zeeman.bands.tokens import unite as unite
 from zeeman.bands.tracking import Band as Band
 from zeeman.bands.tracking import Overlap as Overlap
 from zeeman.bands.tracking import subspace_overlap as subspace_overlap

@@ -228,10 +228,10 @@ def _cut(graph: csr_array, labels: Ints) -> float:
 
 
 def _described(graph: csr_array, degrees: Floats, floor: Floor, labels: Ints) -> Clusters:
-    """Number the clusters by falling size and add their figures."""
+    """Number the clusters that still have nodes by falling size and add their figures."""
     sizes = np.bincount(labels[labels >= 0])
     order = np.argsort(-sizes, kind="stable")
     renamed = np.append(np.argsort(order, kind="stable"), -1)
-    labels, sizes = renamed[labels], sizes[order]
+    labels, sizes = renamed[labels], sizes[order][: np.count_nonzero(sizes)]
     values = [conductance(graph, degrees, np.flatnonzero(labels == number)) for number in range(len(sizes))]
     return Clusters(labels, sizes, np.array(values), floor.at(sizes.astype(np.float64)))

@@ -78,8 +78,8 @@ class Measured:
         Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
 
-    at: tuple[int, ...] = ()
-    components: tuple[str, ...] = ()
+    at: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = ()
+    components: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     density: bool = False
     bands: bool = False
     extrapolate: bool = False

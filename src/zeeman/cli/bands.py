@@ -21,7 +21,8 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
     store
         Folder of the examination.
     probes
-        Folder of the library that it was made with; by default the folder probes beside the store.
+        Folder of the library that it was made with, to read them anew; by default what stands in the store, else the
+        folder probes beside it.
     out
         File to write a report with the bands to.
     """
@@ -29,7 +30,8 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
 
     opened = Store.open(store)
     document = opened.read_reading("document") or {}
-    found = document.get("bands") or _find(opened, probes or store.absolute().parent / "probes")
+    found = document.get("bands") if probes is None else None
+    found = found or _find(opened, probes or store.absolute().parent / "probes")
     if json:
         print_json(found)
     else:
@@ -68,7 +70,7 @@ def _tell(found: dict[str, Any]) -> None:
             mark = "" if band["above_null"] and one["verdict"] == "ok" else " ×"
             table.add_row(
                 str(one["step"]), one["loading"], str(band["track"]), str(band["size"]),
-                _pm(band["strength"], band["strength_se"]) + mark, band["name"], carriers(one, band), lost(band),
+                _pm(band["strength"], band["strength_se"]) + mark, band["name"], responding(one, band), lost(band),
                 ", ".join(band["seen_under"]), stability,
             )  # fmt: skip
         if not one["bands"]:
@@ -81,13 +83,13 @@ def _tell(found: dict[str, Any]) -> None:
     )
 
 
-def carriers(one: dict[str, Any], band: dict[str, Any], most: int = 4) -> str:
+def responding(one: dict[str, Any], band: dict[str, Any], most: int = 4) -> str:
     """The components whose mean over the band stands out from that over all tokens, the strongest first.
 
     Examples
     --------
     >>> band = {"contrast": [0.1, -0.3, 0.01], "contrast_se": [0.01, 0.02, 0.02]}
-    >>> carriers({"components": ["embed", "l0h0", "l0h1"]}, band)
+    >>> responding({"components": ["embed", "l0h0", "l0h1"]}, band)
     'l0h0 -0.30, embed +0.10'
     """
     rows = zip(one["components"], band["contrast"], band["contrast_se"], strict=True)

@@ -1,5 +1,6 @@
 """Plans, runs on an engine, stores and resumes; the only room that ties the others together."""
 
+from zeeman.examination.ablations import Ablations as Ablations
 from zeeman.examination.bands import Bands as Bands
 from zeeman.examination.bands import read_bands as read_bands
 from zeeman.examination.calibration import Calibration as Calibration

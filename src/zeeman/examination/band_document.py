@@ -33,7 +33,7 @@ def bands_document(readings: list[Reading]) -> dict[str, Any] | None:
         gap_p_values, groups), ``null_strengths`` of the clusters that permuted draws show, ``density`` of tokens over
         strength (edges, tokens, null) and ``bands``: strength with its error, id, size, name, tags, token ids, mean
         response of each component with errors, the same less the mean token's, the loadings that see it, typical
-        tokens in context, track, and the effect of ablations (`band_causes`) or None. And ``tracks``: loading, id,
+        tokens in context, track, and the effect of ablations (`band_ablations`) or None. And ``tracks``: loading, id,
         name, steps, members, strength with errors, birth, death, parent, heir.
     """
     agreements = [r for r in readings if r.name == "band_agreement"]

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.bands import Band, match_clusters, token_overlap, track
-from zeeman.errors import ZeemanError
-from zeeman.examination.band_causes import ablations_of, band_causes
+from zeeman.errors import NothingToRead, ZeemanError
+from zeeman.examination.ablations import Ablations
+from zeeman.examination.band_ablations import ablations_of, band_ablations
 from zeeman.examination.band_names import describe
-from zeeman.examination.causes import Ablations
+from zeeman.examination.band_structure import MIN_TOKENS, Structure, find_structure
 from zeeman.examination.device import Draws, versions
 from zeeman.examination.devices import Susceptibilities
 from zeeman.examination.responses import ResponseMatrix, Tokens, refuse_single_chains, response_matrix
-from zeeman.examination.structure import MIN_TOKENS, Structure, find_structure
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
@@ -92,7 +92,7 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     list of Reading
         For each step and loading ``band_modes`` (singular values), ``band_null`` (how many clusters permuted draws
         show), ``band_agreement`` and one ``band`` each, its strength, with ``ablation`` among its coordinates where
-        the step was ablated (`band_causes`); then one ``band_track`` for each path. Where
+        the step was ablated (`band_ablations`); then one ``band_track`` for each path. Where
         nothing can be found, a ``band_agreement`` without a value says why.
 
     Raises
@@ -120,7 +120,7 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     for (step, loading), structure in found.items():
         others = {k[1]: v for k, v in found.items() if k[0] == step and k[1] != loading}
         origin = _origin(next(iter(chains[step, loading].values()))[0])
-        causes = partial(band_causes, draws, library, ablated[step], structure) if step in ablated else None
+        causes = partial(band_ablations, draws, library, ablated[step], structure) if step in ablated else None
         readings += _of_structure(library, structure, origin, others, tracks[loading], causes)
     return readings + [
         _track_reading(loading, i, band) for loading in LOADINGS for i, band in enumerate(tracks[loading])
@@ -135,7 +135,7 @@ def _structure(draws: Draws, library: Library, chains: Chains) -> Structure | Re
         matrix = response_matrix(draws, library, chains)
         verdict = Verdict.NO_SIGNAL
         return find_structure(draws, library, chains, matrix)
-    except ZeemanError as error:
+    except NothingToRead as error:
         where = {"loading": unit.kind, "components": [name for name in chains if name != "full"]}
         return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), _origin(unit), where)
 

@@ -14,6 +14,8 @@ PEAK = {"a100": 312e12, "h100": 989e12, "h200": 989e12}
 """Dense bfloat16 operations a second of one device, as its maker states them."""
 UTILIZATION = 0.4
 """Share of the peak that passes without a gradient reach; 44 % of it was measured on a processor (decision 12)."""
+FIGURES = 4
+"""Kept of a token and component, in double precision: ρ and the covariance, with their errors."""
 PARALLEL = ("gpt_neox", "gptj", "phi", "falcon")
 """Families whose attention and perceptron read the same input, so that neither waits for the other."""
 _NAMES = {
@@ -87,7 +89,10 @@ class Shape:
         return cls.from_config(config)
 
     def attention(self, context: int) -> float:
-        """Operations a token in the attention of one layer: four projections, and scores and sums over half of T."""
+        """Operations a token in the attention of one layer: four projections, and scores and sums over half of T.
+
+        Where heads share keys and values, this is too much.
+        """
         return 8.0 * self.width**2 + 2.0 * context * self.width
 
     @property
@@ -201,5 +206,5 @@ def forecast(shape: Shape, *, tokens: int, num_draws: int, context: int = 1024, 
         device_hours=operations / (PEAK[hardware] * UTILIZATION) / 3600,
         share_of_plain=kept / (count * whole),
         bytes_of_draws=2 * tokens * num_draws * count,
-        bytes_of_sums=8 * 4 * tokens * count,
+        bytes_of_sums=8 * FIGURES * tokens * count,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.errors import ZeemanError
+from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.device import Draws
 from zeeman.examination.devices import chain_health
 from zeeman.examination.subject import DATA
@@ -131,7 +131,9 @@ def response_matrix(draws: Draws, library: Library, chains: Mapping[str, list[Un
     Raises
     ------
     ZeemanError
-        For fewer than two chains, no component, or none whose chains stayed finite.
+        For fewer than two chains or no component.
+    NothingToRead
+        Where the chains of no component stayed finite.
     """
     components = [name for name in chains if name != "full"]
     refuse_single_chains(chains)
@@ -139,7 +141,7 @@ def response_matrix(draws: Draws, library: Library, chains: Mapping[str, list[Un
     left_out = {name: verdict.value for name, (verdict, phi) in judged.items() if phi is None}
     kept = [name for name in components if name not in left_out]
     if not kept:
-        raise ZeemanError(
+        raise NothingToRead(
             f"the chains of all {len(components)} components diverged at step {chains[components[0]][0].step}; "
             "lower lr or n_beta."
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zeeman.errors import ZeemanError
+from zeeman.examination.ablations import Ablations
 from zeeman.examination.bands import Bands
 from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
@@ -21,6 +22,8 @@ from zeeman.reading import Reading
 from zeeman.sampling import Loss, language_model_loss
 from zeeman.subjects import Series, Verification, resolve_component
 
+Stepwise = Susceptibilities | Bands | Ablations
+"""Devices that wait for the transitions where they are given no steps."""
 DEVICES: tuple[Device, ...] = (LLC(), Behaviours(), Susceptibilities(()))
 
 
@@ -150,8 +153,8 @@ def _check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device
     return len(units)
 
 
-def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Susceptibilities | Bands]]:
-    later = [d for d in devices if isinstance(d, Susceptibilities | Bands) and not d.steps]
+def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Stepwise]]:
+    later = [d for d in devices if isinstance(d, Stepwise) and not d.steps]
     return [d for d in devices if d not in later], later
 
 

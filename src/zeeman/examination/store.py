@@ -246,8 +246,21 @@ class UnitStore:
         return (self.path / name).is_dir()
 
     def array(self, name: str, tokens: slice = slice(None)) -> NDArray[Any]:
-        """Read an array, or of each draw some tokens alone."""
-        return np.asarray(_array(zarr.open_group(str(self.path), mode="r"), name)[..., tokens])
+        """Read an array, or of each draw some tokens alone.
+
+        Raises
+        ------
+        ZeemanError
+            If what stands there can't be decoded.
+        """
+        held = _array(zarr.open_group(str(self.path), mode="r"), name)
+        try:
+            return np.asarray(held[..., tokens])
+        except (RuntimeError, ValueError) as error:  # what codecs raise
+            raise ZeemanError(
+                f"{name} of the unit {self.path} is damaged ({error}); delete that folder and run the examination "
+                "again."
+            ) from error
 
     def _state(self) -> ChainState:
         with safetensors.safe_open(str(self.path / _STATE), framework="pt") as handle:

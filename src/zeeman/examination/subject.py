@@ -99,9 +99,10 @@ class Subject:
             raise ZeemanError(f"no heads or layers were found in the model; name components, of {', '.join(found)}.")
         return chosen
 
-    def sites(self) -> list[str]:
+    def sites(self, checkpoint: Checkpoint | None = None) -> list[str]:
         """Heads and MLPs whose contribution can be replaced; none where the model does not show them as modules."""
-        return [name for name in contribution_sites(self.model(self.series.checkpoints[-1])) if "attn" not in name]
+        model = self.model(checkpoint or self.series.checkpoints[-1])
+        return [name for name in contribution_sites(model) if not name.endswith(" attn")]
 
 
 def _observable(probe: Probe) -> Observable:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zeeman.examination.causes import run_ablation
+from zeeman.examination.ablations import run_ablation
 from zeeman.examination.store import Store, UnitStore, told
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit

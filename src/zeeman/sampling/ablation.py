@@ -13,9 +13,9 @@ from torch import nn
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.driver import Observable
-from zeeman.sampling.patched import PatchedRuns, put
+from zeeman.sampling.patched import Edit, PatchedRuns, Values, put
 from zeeman.sampling.posterior import Loss, language_model_loss, parts_of, rows_of
-from zeeman.subjects.sites import Site, all_sites, resolve_sites
+from zeeman.subjects.sites import Port, Site, all_sites, resolve_sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +120,8 @@ def path_patching(
 
     Parameters
     ----------
-    model : Module
-        Never changed: a copy in evaluation mode, which shares its weights, is run.
-    item : Observable
-        Windows and which of their losses are read.
+    model, item, loss
+        As for `mean_ablation`.
     senders : sequence of str
         Heads, attentions or MLPs, one at a time.
     receiver : str or None
@@ -134,8 +132,6 @@ def path_patching(
         Windows of the same shape: a sender gets the value that it has on them. None gives it its mean instead.
     reference : Any
         Windows over which that mean is taken; None takes those that are read.
-    loss : callable
-        As for `LocalPosterior`.
 
     Returns
     -------
@@ -161,24 +157,15 @@ def path_patching(
     every = all_sites(runs.model)
     sites = resolve_sites(runs.model, senders)
     receiving = _receiver(every, receiver, inputs)
-    if corrupted is not None and _shapes(corrupted) != _shapes(item.batch):
-        raise ZeemanError(
-            f"expected corrupted windows of shape {_shapes(item.batch)}, got {_shapes(corrupted)}; give one a window."
-        )
+    _refuse_other_shapes(corrupted, item.batch)
     means = {} if corrupted is not None else runs.means(sites, reference)
     closed = [port for part, port in receiving.reads.items() if part not in inputs] if receiving else []
 
     def effects(part: torch.Tensor, clean: torch.Tensor) -> list[torch.Tensor]:
         held = runs.record([*(site.port for site in every.values()), *closed], rows_of(item.batch, part))
         given = means if corrupted is None else runs.record([s.port for s in sites], rows_of(corrupted, part))
-        found = []
-        for site in sites:
-            free = {site.port} | ({receiving.port} if receiving else set())
-            edits = [put(port, value) for port, value in held.items() if port not in free]
-            if site != receiving:  # nothing is upstream of itself
-                edits.append(put(site.port, given[site.port]))
-            found.append(runs.through(part, edits, receiving) - clean)
-        return found
+        paths = [_path(site, receiving, held, given) for site in sites]
+        return [runs.through(part, edits, receiving) - clean for edits in paths]
 
     return _gather(runs, list(senders), effects)
 
@@ -196,12 +183,27 @@ def _gather(
     return Ablation(tuple(names), torch.cat(found, 1).numpy(), torch.cat(losses).numpy(), rows.numpy())
 
 
+def _path(sender: Site, receiver: Site | None, held: Values, given: Values) -> list[tuple[Port, Edit]]:
+    """Hold all but the sender, which is replaced, and the receiver, which answers to it."""
+    free = {sender.port} | ({receiver.port} if receiver else set())
+    edits = [put(port, value) for port, value in held.items() if port not in free]
+    # Nothing is upstream of itself.
+    return edits if sender == receiver else [*edits, put(sender.port, given[sender.port])]
+
+
 def _receiver(every: dict[str, Site], name: str | None, inputs: str) -> Site | None:
     if name is not None and name not in every:
         raise ZeemanError(f"expected a head or an MLP as receiver, got {name!r}; name one of {', '.join(every)}.")
     if not inputs or set(inputs) - set("qkv") or (inputs != "qkv" and (name is None or not every[name].reads)):
         raise ZeemanError(f"inputs must be letters of 'qkv' of a receiving head, got {inputs!r} for {name!r}.")
     return None if name is None else every[name]
+
+
+def _refuse_other_shapes(corrupted: Any, batch: Any) -> None:
+    if corrupted is not None and _shapes(corrupted) != _shapes(batch):
+        raise ZeemanError(
+            f"expected corrupted windows of shape {_shapes(batch)}, got {_shapes(corrupted)}; give one a window."
+        )
 
 
 def _shapes(batch: Any) -> list[tuple[int, ...]]:

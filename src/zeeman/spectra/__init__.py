@@ -4,12 +4,12 @@ from zeeman.spectra.antithetic import parity_parts as parity_parts
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
+from zeeman.spectra.behaviour import mean_between_rows as mean_between_rows
 from zeeman.spectra.calibration import Objective as Objective
 from zeeman.spectra.calibration import Pilot as Pilot
 from zeeman.spectra.carriers import Carriers as Carriers
 from zeeman.spectra.carriers import band_response as band_response
 from zeeman.spectra.carriers import carriers as carriers
-from zeeman.spectra.carriers import mean_between_rows as mean_between_rows
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
 from zeeman.spectra.exponents import observable_exponent as observable_exponent

@@ -1,4 +1,4 @@
-"""What a checkpoint can do: the mean score of a probe with its error."""
+"""What a checkpoint can do: the mean score of a probe with its error, and means over any tokens."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[np.float64]
+
 
 def behaviour(scores: NDArray[np.floating], row: NDArray[np.integer]) -> tuple[float, float]:
     """Mean score over the scored tokens, with the standard error from the spread between rows.
 
-    Tokens of one row are not independent, rows are: the mean is a ratio of sums over rows, and its error that of a
-    ratio estimator, sqrt(Σ_r (S_r − s̄ n_r)²) / N, times sqrt(R / (R − 1)).
+    As `mean_between_rows`, for one reading.
 
     Parameters
     ----------
@@ -31,10 +32,39 @@ def behaviour(scores: NDArray[np.floating], row: NDArray[np.integer]) -> tuple[f
     >>> behaviour(np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 1, 1]))
     (2.0, 1.0)
     """
-    values = np.asarray(scores, np.float64)
-    _, index, counts = np.unique(row, return_inverse=True, return_counts=True)
-    mean = float(values.mean())
-    if len(counts) < 2:
-        return mean, math.nan
-    gaps = np.bincount(index, weights=values - mean)
-    return mean, float(math.sqrt((gaps**2).sum() * len(counts) / (len(counts) - 1)) / len(values))
+    mean, error = mean_between_rows(scores, row)
+    return float(mean), float(error)
+
+
+def mean_between_rows(values: NDArray[np.floating], rows: NDArray[np.integer]) -> tuple[Array, Array]:
+    """Mean over tokens with its standard error between rows.
+
+    With R rows of n_r tokens and residual sums e_r = Σ_{t∈r} (x_t − x̄), SE² = R/(R − 1) Σ e_r² / N²: tokens of a row
+    may depend on each other in any way, rows are independent (ratio estimator; Cochran, Sampling Techniques, §6).
+
+    Parameters
+    ----------
+    values : array, shape (..., tokens)
+    rows : integer array, shape (tokens,)
+        The row of each token.
+
+    Returns
+    -------
+    mean, standard_error : array, shape (...)
+        The error is NaN for a single row.
+
+    Examples
+    --------
+    >>> mean, error = mean_between_rows(np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 7, 7]))
+    >>> float(mean), float(error)
+    (2.0, 1.0)
+    """
+    data = np.asarray(values, np.float64)
+    order = np.argsort(rows, kind="stable")
+    starts = np.unique(np.asarray(rows)[order], return_index=True)[1]
+    mean: Array = data.mean(axis=-1)
+    if len(starts) < 2:
+        return mean, np.full_like(mean, math.nan)
+    residuals = np.add.reduceat((data - mean[..., None])[..., order], starts, axis=-1)
+    error: Array = np.sqrt(len(starts) / (len(starts) - 1) * (residuals**2).sum(axis=-1)) / data.shape[-1]
+    return mean, error

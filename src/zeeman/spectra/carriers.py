@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.spectra.behaviour import mean_between_rows
 from zeeman.spectra.quality import resolved
 from zeeman.spectra.ranks import RankAgreement, rank_agreement, unit_ranks
-from zeeman.spectra.stretches import ONE_CHAIN, jackknife
+from zeeman.spectra.response import ResponseSums
+from zeeman.spectra.stretches import ONE_CHAIN, jackknife_error
 
 Array = NDArray[np.float64]
 Evidence = Literal["both", "response only", "ablation only", "neither"]
@@ -74,8 +76,8 @@ def carriers(
     error over draws, which its tokens share and which does not show between rows; `band_response` reads it. Where it is
     not given, the mean standard error of a token takes its place: an upper bound, often far too large.
 
-    A response says where the loss bends with the weights, ablation what is lost without
-    the contribution: a head that adds nothing has no ablation effect, but may well respond.
+    A response says where the loss bends with the weights, ablation what is lost without the contribution: a head that
+    adds nothing has no ablation effect, but may well respond.
 
     Parameters
     ----------
@@ -113,62 +115,17 @@ def carriers(
     (('both', 'both'), [0.0, -0.0, 0.3, 0.6])
     """
     chosen = _checked(components, (response, response_se, ablation), rows, band)
-    answer, answer_se, effect = (
-        np.asarray(values, np.float64)[:, chosen] for values in (response, response_se, ablation)
-    )
+    answer, spread, effect = (np.asarray(x, np.float64)[:, chosen] for x in (response, response_se, ablation))
     window = np.asarray(rows)[chosen]
     mean, between = mean_between_rows(answer, window)
-    mean_effect, effect_se = mean_between_rows(effect, window)
-    mean_se = np.hypot(between, answer_se.mean(axis=1) if draw_error is None else draw_error)
-    shown = zip(resolved(mean, mean_se, SIGMAS), resolved(mean_effect, effect_se, SIGMAS), strict=True)
-    agreement, spread = _token_agreement(answer, effect, window)
-    return Carriers(
-        tuple(components),
-        mean,
-        mean_se,
-        mean_effect,
-        effect_se,
-        tuple(_evidence(bool(one), bool(other)) for one, other in shown),
-        agreement,
-        spread,
-        rank_agreement(mean, mean_effect, seed=seed),
-        rank_agreement(abs(mean), abs(mean_effect), seed=seed),
-        ONE_ROW if len(np.unique(window)) < 2 else ONE_CHAIN if np.isnan(mean_se).any() else "",
-    )
-
-
-def mean_between_rows(values: NDArray[np.floating], rows: NDArray[np.integer]) -> tuple[Array, Array]:
-    """Mean over tokens with its standard error between rows.
-
-    With R rows of n_r tokens and residual sums e_r = Σ_{t∈r} (x_t − x̄), SE² = R/(R − 1) Σ e_r² / N²: tokens of a row
-    may depend on each other in any way, rows are independent (ratio estimator; Cochran, Sampling Techniques, §6).
-
-    Parameters
-    ----------
-    values : array, shape (..., tokens)
-    rows : integer array, shape (tokens,)
-        The row of each token.
-
-    Returns
-    -------
-    mean, standard_error : array, shape (...)
-        The error is NaN for a single row.
-
-    Examples
-    --------
-    >>> mean, error = mean_between_rows(np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 7, 7]))
-    >>> float(mean), float(error)
-    (2.0, 1.0)
-    """
-    data = np.asarray(values, np.float64)
-    which, of = np.unique(rows, return_inverse=True)
-    mean: Array = data.mean(axis=-1)
-    if len(which) < 2:
-        return mean, np.full_like(mean, math.nan)
-    member = (of[:, None] == np.arange(len(which))).astype(np.float64)
-    residuals = (data - mean[..., None]) @ member
-    error: Array = np.sqrt(len(which) / (len(which) - 1) * (residuals**2).sum(axis=-1)) / data.shape[-1]
-    return mean, error
+    mean_se = np.hypot(between, spread.mean(axis=1) if draw_error is None else draw_error)
+    lost, lost_se = mean_between_rows(effect, window)
+    shown = zip(resolved(mean, mean_se, SIGMAS), resolved(lost, lost_se, SIGMAS), strict=True)
+    evidence = tuple(_evidence(bool(one), bool(other)) for one, other in shown)
+    agreed, of_sizes = rank_agreement(mean, lost, seed=seed), rank_agreement(abs(mean), abs(lost), seed=seed)
+    reason = ONE_ROW if len(np.unique(window)) < 2 else ONE_CHAIN if np.isnan(mean_se).any() else ""
+    tokens = _token_agreement(answer, effect, window)
+    return Carriers(tuple(components), mean, mean_se, lost, lost_se, evidence, *tokens, agreed, of_sizes, reason)
 
 
 def band_response(phi: NDArray[np.floating], losses: NDArray[np.floating]) -> tuple[float, float]:
@@ -199,20 +156,13 @@ def band_response(phi: NDArray[np.floating], losses: NDArray[np.floating]) -> tu
     >>> round(one[0], 2), bool(np.allclose(one, other)), 0.02 < one[1] < 0.08
     (0.67, True, True)
     """
-    draws = np.concatenate([np.asarray(phi, np.float64)[None], np.asarray(losses, np.float64)])
-
-    def mean_rho(pooled: Array) -> Array:
-        moved = pooled - pooled.mean(axis=1, keepdims=True)
-        rest = moved[1:] - moved[0]
-        scale = np.sqrt((rest**2).sum(axis=1) * (moved[0] ** 2).sum())
-        still = np.ptp(pooled[1:], axis=1) == 0
-        if still.all():
-            return np.zeros(1)
-        rho: Array = -(rest[~still] @ moved[0] / scale[~still]).mean(keepdims=True)
-        return rho
-
-    mean, error = jackknife(draws, mean_rho)
-    return float(mean[0]), float(error[0]) if len(phi) > 1 else math.nan
+    sums = ResponseSums(len(losses), phi)
+    sums.add(losses)
+    moving = np.ptp(losses, axis=(1, 2)) > 0
+    if not moving.any():
+        return 0.0, 0.0
+    error = float(jackknife_error(sums.leave_one_out_rho()[:, moving].mean(axis=1)))
+    return float(sums.respond().rho[moving].mean()), error if len(phi) > 1 else math.nan
 
 
 def _token_agreement(one: Array, other: Array, rows: NDArray[np.integer]) -> tuple[Array, Array]:

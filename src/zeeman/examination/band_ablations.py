@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeeman.examination.band_structure import Structure
 from zeeman.examination.device import Draws
-from zeeman.examination.structure import Structure
 from zeeman.examination.unit import Unit
 from zeeman.probes import Library
 from zeeman.spectra import carriers, mean_between_rows
@@ -21,7 +21,7 @@ def ablations_of(draws: Draws, library: Library) -> dict[int, Unit]:
     return {unit.step: unit for unit in found}
 
 
-def band_causes(draws: Draws, library: Library, unit: Unit, found: Structure, band: int) -> dict[str, Any]:
+def band_ablations(draws: Draws, library: Library, unit: Unit, found: Structure, band: int) -> dict[str, Any]:
     """Compare a band's contrast in ρ with the effect of ablation on its tokens (`carriers`).
 
     Parameters

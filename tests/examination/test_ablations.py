@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import xarray
 from tests.tiny import tiny_library
 
-from zeeman.examination import LLC, Examination, Subject, examine, plan
-from zeeman.examination.causes import Ablations
+from zeeman.errors import ZeemanError
+from zeeman.examination import LLC, Examination, Store, Subject, examine, plan
+from zeeman.examination.ablations import Ablations
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings
 from zeeman.sampling import mean_ablation
@@ -21,7 +23,7 @@ QUICK = SamplerSettings(num_chains=2, num_draws=4, num_burnin_steps=4)
 
 @pytest.fixture(scope="module")
 def ablated(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Examination:
-    folder = tmp_path_factory.mktemp("causes") / "store"
+    folder = tmp_path_factory.mktemp("ablations") / "store"
     return examine(Series.from_folder(tiny_folder), tiny_library(), folder, settings=QUICK, devices=[Ablations((150,))])
 
 
@@ -64,3 +66,21 @@ def test_ablations_are_counted_in_a_plan(tiny_folder: Path) -> None:
     assert plan(subject, QUICK, devices=[LLC(), Ablations((150,))]).forward_rows == without + 24 * (
         len(subject.sites()) + 1
     )
+
+
+def test_without_steps_they_are_read_where_susceptibilities_are(tiny_folder: Path, tmp_path: Path) -> None:
+    found = examine(
+        Series.from_folder(tiny_folder), tiny_library(), tmp_path / "s", settings=QUICK, devices=[Ablations()]
+    )
+    steps = {reading.provenance.step for reading in found.of("ablation") if reading.provenance}
+    assert len(steps) == 3
+    assert steps <= set(found.subject.series.steps)
+
+
+def test_a_damaged_array_is_named(ablated: Examination, tmp_path: Path) -> None:
+    shutil.copytree(ablated.store.path, tmp_path / "torn")
+    chunk = next(file for file in (tmp_path / "torn/units").glob("*/ablated_count/c/**/*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    (unit,) = ablated.draws.units.values()
+    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*delete"):
+        Store.open(tmp_path / "torn").unit(unit).array("ablated_count")

@@ -79,7 +79,8 @@ def _attention(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
 
 def run_ablation(subject: Subject, place: UnitStore, unit: Unit) -> None:
     """Compute the unit: effects (components, tokens) of each probe in nats, and attention scores (heads, rows)."""
-    model, names = subject.model(subject.series.at(unit.step)), subject.sites()
+    checkpoint = subject.series.at(unit.step)
+    model, names = subject.model(checkpoint), subject.sites(checkpoint)
     reference = subject.observable(DATA).batch
     arrays = {
         f"ablated_{name}": mean_ablation(

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.bands import (
-    Modes,
-    agreement,
-    find_clusters,
-    gaussian_twin,
-    neighbour_graph,
-    prepare,
-    significant_modes,
-)
-from zeeman.errors import ZeemanError
+from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, significant_modes, unite
+from zeeman.errors import NothingToRead
 from zeeman.examination.device import Draws
 from zeeman.examination.responses import ResponseMatrix, means_left_out
 from zeeman.examination.unit import Unit
@@ -30,14 +21,8 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
-NEIGHBOURS = 45
-"""Neighbours of a token in the graph that is cut into clusters."""
 MIN_TOKENS = 2 * NEIGHBOURS
 """Scored tokens below which there is nothing to tell bands apart by."""
-LEAST_AXES = 2
-"""Axes in which clusters are looked for at least: along a single one any sample falls into pieces."""
-REPEATED = 0.5
-"""Share of the spread across the border of two bands that must come out again in the other half of the chains."""
 ABOVE_NULL = 3.0
 """Standard errors by which a band must stand out from the strongest cluster of the null."""
 
@@ -114,13 +99,13 @@ def find_structure(
 
     Raises
     ------
-    ZeemanError
+    NothingToRead
         Where fewer than two components or 90 tokens have responses that vary.
     """
     matrix = without_constant(matrix)
     usable = _usable(matrix)
     if len(matrix.components) < 2 or usable.sum() < MIN_TOKENS:
-        raise ZeemanError(
+        raise NothingToRead(
             f"expected responses of at least 2 components and {MIN_TOKENS} tokens that vary, got "
             f"{len(matrix.components)} and {int(usable.sum())}; name more components, score more tokens or raise "
             "num_draws."
@@ -153,94 +138,6 @@ def find_structure(
         _spread(matrix.rho, usable),
         _spread(matrix.null, usable),
     )
-
-
-def cluster_tokens(responses: Floats, usable: NDArray[np.bool_] | None = None) -> tuple[Ints, Array]:
-    """Cluster tokens in the significant modes of their responses.
-
-    Parameters
-    ----------
-    responses : array, shape (components, tokens)
-    usable : array of bool, shape (tokens,)
-        Tokens that take part; all by default.
-
-    Returns
-    -------
-    labels : array of int, shape (tokens,)
-        −1 for no cluster; all of them where no mode stands out.
-    axes : array, shape (tokens, axes)
-        Place of each token in these modes; NaN for those that take no part.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> planted = np.repeat([0, 1, 2], 200)
-    >>> responses = rng.standard_normal((8, 3))[:, planted] + 0.3 * rng.standard_normal((8, 600))
-    >>> np.bincount(cluster_tokens(responses)[0]).tolist()
-    [200, 200, 200]
-    """
-    usable = np.ones(responses.shape[1], bool) if usable is None else usable
-    rows = np.asarray(responses[:, usable].T, np.float64)
-    prepared, count = prepare(rows), significant_modes(rows).count
-    right = np.linalg.svd(prepared, full_matrices=False)[2][: max(count, LEAST_AXES)]
-    places = prepared @ right.T
-    labels = np.full(len(usable), -1, dtype=np.int64)
-    if count:
-        twin = neighbour_graph(gaussian_twin(places), NEIGHBOURS)
-        labels[usable] = find_clusters(neighbour_graph(places, NEIGHBOURS), twin).labels
-    axes = np.full((len(usable), places.shape[1]), np.nan)
-    axes[usable] = places
-    return labels, axes
-
-
-def unite(labels: Ints, halves: Floats) -> Ints:
-    """Join bands whose border does not come out again in the other half of the chains.
-
-    Noise, too, spreads tokens of one kind, and a cloud may be cut anywhere. Along the line d between the means of two
-    bands, the correlation of d·ρ in either half of the chains, over the tokens of both, is the share of their spread
-    that is no noise. The pair with the least is joined for as long as that is below a half.
-
-    Parameters
-    ----------
-    labels : array of int, shape (tokens,)
-    halves : array, shape (2, components, tokens)
-        ρ from either half of the chains.
-
-    Returns
-    -------
-    array of int, shape (tokens,)
-        Numbered by falling size.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> kinds, cut = np.repeat([0, 0, 1], 50), np.repeat([0, 1, 2], 50)
-    >>> halves = 3.0 * np.eye(2)[:, kinds] + rng.standard_normal((2, 2, 150))
-    >>> np.bincount(unite(cut, halves)).tolist()
-    [100, 50]
-    """
-    labels = labels.copy()
-    while (count := int(labels.max(initial=-1)) + 1) > 1:
-        shares = {pair: _repeated(*pair, labels, halves) for pair in combinations(range(count), 2)}
-        one, other = min(shares, key=lambda pair: shares[pair])
-        if shares[one, other] >= REPEATED:
-            break
-        labels[labels == other] = one
-        labels[labels > other] -= 1
-    sizes = np.bincount(labels[labels >= 0])
-    ranks = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
-    ordered: Ints = np.append(ranks, -1)[labels]
-    return ordered
-
-
-def _repeated(one: int, other: int, labels: Ints, halves: Floats) -> float:
-    """Correlation between halves of the chains of where the tokens of two bands lie on the line between them."""
-    both = halves.mean(axis=0)
-    line = both[:, labels == one].mean(axis=1) - both[:, labels == other].mean(axis=1)
-    first, second = (line @ half[:, (labels == one) | (labels == other)] for half in halves)
-    first, second = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / scale if scale > 0 else 0.0
 
 
 def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:
