@@ -136,7 +136,8 @@ def _matched(part: LocalPosterior, few: Observable, energy: float, seed: int) ->
     """Match the energy by roots of the steps that `match_energy` takes.
 
     A step assumes that the energy goes as 1/γ; far from w* it goes as a higher power, and from the second on whole
-    steps run away.
+    steps run away. Where no draws cost as much (those of an embedding that is hardly in use yet), the search ends short
+    of the energy after the last round: what was reached is reported.
     """
     for _ in range(ROUNDS):
         step = match_energy(part, few, energy, seed=seed, num_rounds=1).localization / part.localization

@@ -70,6 +70,9 @@ def push_clusters(graph: csr_array, rng: np.random.Generator) -> Integers:
     A cluster is the prefix of least conductance before the conductance rises by a tenth, of 20 rows or more and at most
     .99 of the volume; the end is where 20 seeds in a row have added less than a thousandth of the rows each. No null is
     asked.
+
+    Rows that are taken stay so, and only a cluster of 20 fresh rows or more starts the count of 20 seeds again: there
+    are at most as many seeds as rows, and 20.
     """
     degrees, nothing = degrees_of(graph), Floor(np.ones(1), np.full(1, np.inf))
     labels = np.full(len(degrees), -1, dtype=np.int64)

@@ -1,19 +1,22 @@
 """The search for planted modes: what is asked is labelled, draws have their energy, scores know the truth."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.planted.draws import CHAINS, CLOSE, COMPONENTS, Drawn, ask, responses, unloaded
+from benchmarks.planted.draws import CHAINS, CLOSE, COMPONENTS, START, Drawn, ask, responses, unloaded
 from benchmarks.planted.grammar import RULES, Grammar
-from benchmarks.planted.recover import _told_apart
+from benchmarks.planted.recover import ENERGY, _told_apart
 from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
 from benchmarks.planted.training import train
+from scipy.sparse import block_diag
+from scipy.stats import ttest_ind
 
 from zeeman.bands import adjusted_rand_index, neighbour_graph, prepare
+from zeeman.bands.cuts import MIN_SIZE
+from zeeman.sampling import LocalPosterior, forward_draws, gather
 
 GRAMMAR = Grammar.from_seed(0)
-ENERGY = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +44,24 @@ def test_tokens_asked_for_are_settled_and_in_the_order_of_the_mask(asked):
     assert set(real.rule.tolist()) == set(range(len(RULES)))
 
 
-def test_unloaded_draws_have_the_energy_and_keep_their_order(asked, drawn):
+def test_unloaded_draws_have_the_energy_up_to_the_noise_of_finding_it(model, asked, drawn):
+    """Two claims that need no common tolerance: the energy is matched on given noise, and other noise has the same."""
+    whole = LocalPosterior(model, asked.item.batch[:1], n_beta=0.0, localization=START)
+    pairs = zip(COMPONENTS, drawn.localization.tolist(), strict=True)
+    parts = [replace(whole, component=name, localization=gamma) for name, gamma in pairs]
+    read = gather(forward_draws(parts, asked.item, seed=1000, chains=[0], num_draws=8))
+    found = np.concatenate([read[name][0] for name in COMPONENTS])
+    # The last step was within a tenth, and its root brings it nearer where the energy goes as γ⁰ to γ⁻⁴.
+    assert (abs(found.mean(axis=1) / ENERGY - 1) < CLOSE).all()
+    # Means of 8 and of 12 independent draws differ by √(s²/8 + s'²/12), on few degrees of freedom (Welch); the level of
+    # a thousandth is for all components together.
+    same = ttest_ind(found, drawn.phi.reshape(len(COMPONENTS), -1), axis=1, equal_var=False)
+    assert same.pvalue.min() > 1e-3 / len(COMPONENTS)
+
+
+def test_unloaded_draws_keep_their_order(asked, drawn):
     assert drawn.differences.shape == (len(COMPONENTS), CHAINS, 3, len(asked.rule))
     np.testing.assert_allclose(drawn.differences.mean(axis=-1, dtype=np.float64), drawn.phi, atol=1e-3)
-    # Matched with eight draws of other noise, up to a tenth.
-    error = drawn.phi.std(axis=(1, 2), ddof=1) * math.sqrt(1 / (CHAINS * 3) + 1 / 8)
-    assert (abs(drawn.phi.mean(axis=(1, 2)) - ENERGY) < 5 * error + CLOSE * ENERGY).all()
     assert drawn.first(2).phi.shape == (len(COMPONENTS), CHAINS, 2)
     assert drawn.first(2).drawing == pytest.approx(drawn.drawing * 2 / 3)
     assert len(responses(drawn)[0].rho) == len(asked.rule)
@@ -77,6 +92,12 @@ def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
     score = scored(noise, asked) | clustered(noise, asked)
     assert abs(score["k_means"]["rule"]) < 0.03
     assert abs(score["found"]["kind"]) < 0.03
+
+
+def test_published_clustering_ends_where_every_cluster_is_too_small():
+    clique = np.ones((MIN_SIZE - 5, MIN_SIZE - 5)) - np.eye(MIN_SIZE - 5)
+    found = push_clusters(block_diag([clique] * 20, format="csr"), np.random.default_rng(0))
+    assert (found == -1).all()
 
 
 def test_a_rule_is_told_from_its_sham_where_they_differ_and_not_by_noise(planted):
