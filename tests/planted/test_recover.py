@@ -94,10 +94,17 @@ def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
     assert abs(score["found"]["kind"]) < 0.03
 
 
-def test_published_clustering_ends_where_every_cluster_is_too_small():
-    clique = np.ones((MIN_SIZE - 5, MIN_SIZE - 5)) - np.eye(MIN_SIZE - 5)
-    found = push_clusters(block_diag([clique] * 20, format="csr"), np.random.default_rng(0))
-    assert (found == -1).all()
+def test_published_clustering_ends_where_what_is_left_is_too_small_for_a_cluster():
+    """From the rest of a part whose core is taken, the whole part is found again and again."""
+    core, part = MIN_SIZE, np.full((MIN_SIZE + 10, MIN_SIZE + 10), 0.01)
+    part[:core, :core] = part[core:, core:] = 1.0
+    np.fill_diagonal(part, 0.0)
+    found = push_clusters(block_diag([part] * 6, format="csr"), np.random.default_rng(0)).reshape(6, -1)
+    assert (found[:, :core] == found[:, :1]).all()
+    assert len(set(found[:, 0].tolist())) == 6
+    rest = found[:, core:]
+    assert ((rest == -1) | (rest == found[:, :1])).all()
+    assert (rest == -1).any()
 
 
 def test_a_rule_is_told_from_its_sham_where_they_differ_and_not_by_noise(planted):
