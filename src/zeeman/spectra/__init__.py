@@ -37,6 +37,7 @@ from zeeman.spectra.quality import Quality as Quality
 from zeeman.spectra.quality import quality as quality
 from zeeman.spectra.quality import resolved as resolved
 from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
+from zeeman.spectra.quality import split_half as split_half
 from zeeman.spectra.ranks import RankAgreement as RankAgreement
 from zeeman.spectra.ranks import rank_agreement as rank_agreement
 from zeeman.spectra.response import ResponseSums as ResponseSums
