@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 
 from zeeman.demo.run import SETTINGS
 from zeeman.demo.training import TrainingSettings, train
-from zeeman.examination import Bands, Examination, examine
+from zeeman.examination import Ablations, Bands, Examination, examine
 from zeeman.examination.document import document
 from zeeman.probes import demo_library
 from zeeman.subjects import Series
@@ -59,7 +59,7 @@ def one(folder: Path, seed: int) -> dict[str, Any]:
     steps = chosen(folder / "run" / "record.jsonl", series.steps)
     found = examine(
         series, library, folder / "examination", settings=replace(SETTINGS, num_chains=CHAINS),
-        devices=[Bands(steps)], num_workers=1,
+        devices=[Ablations(steps), Bands(steps)], num_workers=1,
     )  # fmt: skip
     scores = [_scores(found, steps[-1], kind) for kind in ("previous", "induction")]
     maps = (document(found)["bands"] or {"maps": []})["maps"]
