@@ -160,6 +160,31 @@ function bandTable(maps) {
     el("tbody", {}, maps.flatMap((map) => map.bands.map((band) => bandRow(map, band))))));
 }
 
+// ---- what is learned, kept and lost
+
+const topOf = (names, values, errors, most = 2) => list(names).map((name, index) => [name, list(values)[index], list(errors)[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, most).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ");
+
+function historyCell(map, track) {
+  const band = map.bands.find((one) => one.track === track.id);
+  const [first, last] = [track.steps[0], track.steps[track.steps.length - 1]];
+  if (!band) return el("td", { class: "aside" }, map.step < first ? "not yet" : map.step > last ? { death: "lost", merge: "merged" }[track.death] ?? "gone" : "unseen");
+  const [carries, needs] = [topOf(map.components, band.contrast, band.contrast_se), topOf(band.ablation?.components, band.ablation?.effect, band.ablation?.effect_se)];
+  return el("td", {}, el("strong", {}, formatNumber(band.strength, 2)), isTold(map, band) ? null : el("span", { class: "chip chip-bad" }, " \u00d7"),
+    carries ? el("div", { class: "aside" }, `responds: ${carries}`) : null, needs ? el("div", { class: "aside" }, `needs: ${needs}`) : null);
+}
+
+function bandHistory(maps, tracks) {
+  const fate = (track) => {
+    const begins = { birth: `learned by step ${formatStep(track.steps[0])}`, split: `split off by step ${formatStep(track.steps[0])}` }[track.birth] ?? "there at the first step read";
+    const ends = { death: "lost after", merge: "merged after" }[track.death];
+    return ends ? `${begins}, ${ends} ${formatStep(track.steps[track.steps.length - 1])}` : `${begins}, kept`;
+  };
+  return el("div", { class: "beneath" }, el("h3", {}, "Learned, kept, lost", el("span", { class: "aside" }, "strength of each band at each step, the components that stand out in it (\u03c1) and those it loses most without (nats)")),
+    el("div", { class: "tall" }, el("table", { class: "health history" },
+      el("thead", {}, el("tr", {}, el("th", {}, "band"), maps.map((map) => el("th", {}, `step ${formatStep(map.step)}`)))),
+      el("tbody", {}, tracks.map((track) => el("tr", {}, el("td", {}, `${track.id} ${track.name}`, el("div", { class: "aside" }, fate(track))), maps.map((map) => historyCell(map, track))))))));
+}
+
 function bandNotes(maps) {
   return maps.map((map) => {
     const where = `Step ${formatStep(map.step)}: `;
@@ -188,7 +213,7 @@ function bandsPanel(body, report) {
   if (found.length) {
     bandDiagram(body, maps, tracks);
     body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
-      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), el("div", { class: "beneath" }, bandTable(found)));
+      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
     tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
   body.append(...bandNotes(maps));
