@@ -20,6 +20,8 @@ from zeeman.examination.engine import Progress as Progress
 from zeeman.examination.forecast import Forecast as Forecast
 from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast
+from zeeman.examination.patterns import StoredPattern as StoredPattern
+from zeeman.examination.patterns import stored_pattern as stored_pattern
 from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
 from zeeman.examination.potential import PotentialExamination as PotentialExamination

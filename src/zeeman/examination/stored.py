@@ -40,6 +40,7 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     ZeemanError
         As for :func:`stored_bands`.
     """
+    refuse_few_tokens(library)
     chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
     made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
@@ -71,6 +72,7 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
     ZeemanError
         For another library, one without enough tokens, or a store without chains of components that observed it.
     """
+    refuse_few_tokens(library)
     chains = stored_chains(store, library)
     units = {u.chain_key: u for u in stored_ablations(store)}
     units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
@@ -79,7 +81,6 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
 
 def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[str, list[Unit]]]:
     """For each step and loading the chains of each component; of several settings, those with most chains."""
-    refuse_few_tokens(library)
     _refuse_other(store, library)
     names = {DATA, *library.probes}
     units = [u for u in stored_units(store) if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]

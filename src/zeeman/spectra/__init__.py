@@ -54,3 +54,8 @@ from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
 from zeeman.spectra.thermodynamics import heat_capacity as heat_capacity
 from zeeman.spectra.thermodynamics import path_volume as path_volume
 from zeeman.spectra.thermodynamics import volume_curve as volume_curve
+from zeeman.spectra.tilts import Change as Change
+from zeeman.spectra.tilts import Proposal as Proposal
+from zeeman.spectra.tilts import TiltedDraws as TiltedDraws
+from zeeman.spectra.tilts import propose as propose
+from zeeman.spectra.tilts import tilted_change as tilted_change
