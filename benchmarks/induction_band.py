@@ -1,6 +1,6 @@
 """Does the band that induction makes appear at the demo's transition, and is it carried by the heads that attend so?
 
-Usage: OMP_NUM_THREADS=1 python benchmarks/induction_band.py FOLDER [--seeds 0 1 2]
+Usage: OMP_NUM_THREADS=1 python benchmarks/induction_band.py FOLDER [--seeds 0 1 2 3 4]
 
 The demo is trained for each seed. From the dense record of its training alone three checkpoints are chosen: the last
 before the loss on repeats of held-out periods has gone a tenth of its fall, the first after nine tenths, and the last.
@@ -8,7 +8,11 @@ At each the bands are read, unloaded and loaded, with four chains. The band of r
 holds most tokens of that probe among those that hold more of them than chance. It appears if there is none at the first
 checkpoint and one at the second and third. It is carried as attention shows if the head of layer 1 that stands out most
 (largest |contrast|, beyond three standard errors) has the highest induction score, and that of layer 0 the highest
-score for the token before. All this was fixed before any seed was read with it. Writes induction_band.json.
+score for the token before. All this was fixed before any seed was read with it.
+
+Seeds 0 to 2 said otherwise: in layer 1 the contrast falls as the induction score rises. So ``by_sign`` asks whether the
+head of least contrast, signed, is the one that attends most, and how the two rank; of the seeds after 2 it was asked
+before they were read. Writes induction_band.json; seeds that stand there are not read again.
 """
 
 from __future__ import annotations
@@ -37,17 +41,21 @@ CHAINS = 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     arguments = parser.parse_args()
-    rows = [one(arguments.folder / f"seed{seed}", seed) for seed in arguments.seeds]
+    path = Path(__file__).with_suffix(".json")
+    rows = json.loads(path.read_text())["seeds"] if path.exists() else []
+    done = {row["seed"] for row in rows}
+    rows += [one(arguments.folder / f"seed{seed}", seed) for seed in arguments.seeds if seed not in done]
     result = {
         "date": datetime.now(UTC).date().isoformat(),
         "appears": {kind: sum(row[kind]["appears"] for row in rows) for kind in ("unloaded", "loaded")},
         "carried": {kind: [row[kind]["carried"] for row in rows] for kind in ("unloaded", "loaded")},
+        "by_sign": {kind: [by_sign(row, kind) for row in rows] for kind in ("unloaded", "loaded")},
         "seeds": rows,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({key: result[key] for key in ("appears", "carried")}))
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps({key: result[key] for key in ("appears", "carried", "by_sign")}))
 
 
 def one(folder: Path, seed: int) -> dict[str, Any]:
@@ -100,6 +108,21 @@ def carried(band: dict[str, Any] | None, previous: dict[str, float], induction: 
         attends = max(heads, key=scores.__getitem__)
         rank = spearmanr([size[name] for name in heads], [scores[name] for name in heads]).statistic
         result[layer] = {"strongest": strongest, "attends": attends, "same": strongest == attends, "rank": float(rank)}
+    return result
+
+
+def by_sign(row: dict[str, Any], loading: str) -> dict[str, Any]:
+    """For each layer the head of least contrast at the last step, the one that attends most, and how they rank."""
+    band = row[loading]["bands"][max(row[loading]["bands"], key=int)]
+    if band is None:
+        return {}
+    result = {}
+    for layer, scores in (("l0", row["previous"]), ("l1", row["induction"])):
+        heads = [name for name in scores if name.startswith(layer)]
+        contrast = [band["contrast"][name][0] for name in heads]
+        least, attends = heads[int(np.argmin(contrast))], max(heads, key=scores.__getitem__)
+        rank = spearmanr(contrast, [scores[name] for name in heads]).statistic
+        result[layer] = {"least": least, "attends": attends, "same": least == attends, "rank": round(float(rank), 2)}
     return result
 
 

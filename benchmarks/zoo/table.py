@@ -16,6 +16,7 @@ from benchmarks.zoo.run import RESULTS, read
 
 HERE = Path(__file__).parent
 PEERS = {"devinterp2": "devinterp 2.0.1", "devinterp1": "devinterp 1.3.2", "canonical": "canonical-interp 0.1.5"}
+PEER_RESULTS = HERE.parent / "peers"
 PAGE = HERE.parents[1] / "docs" / "accuracy.md"
 Row = dict[str, Any]
 SMALL = 100
@@ -28,6 +29,7 @@ def main() -> None:
         HEAD,
         "## Families\n\n" + families(rows),
         "## Beside the peers\n\n" + beside(rows),
+        "## Chain-steps a second, one thread\n\n" + speeds(json.loads((PEER_RESULTS / "speed.json").read_text())),
         "## Cases that miss a target\n\n" + misses(rows),
         "## Linear networks of 10³, 10⁴ and 10⁵ weights by SGLD\n\n" + ordered(kept("order")),
         "## TMS k-gons at finite n\n\n" + polygons(kept("tms_finite_n")),
@@ -125,7 +127,7 @@ def beside(rows: list[Row]) -> str:
     ours = {row["name"]: row for row in rows if row["seed"] == 0}
     lines: list[list[object]] = []
     for peer, title in PEERS.items():
-        path = HERE.parent / "peers" / f"{peer}.json"
+        path = PEER_RESULTS / f"{peer}.json"
         if not path.exists():
             continue
         for setting in ("published", "tuned"):
@@ -147,6 +149,19 @@ def own_line(rows: list[Row]) -> list[object]:
     bounds = [share(error(row) <= bound for row in rows) for bound in (0.02, 0.05, 0.1)]
     right = share(row["m_hat"] == row["multiplicity"] for row in rows)
     return ["zeeman", "default", len(rows), *bounds, f"{statistics.median(map(error, rows)):.1%}", f"{right} right"]
+
+
+def speeds(found: Row) -> str:
+    """Medians over rounds, and over those of devinterp 2.0.1 with the chains that it was given."""
+    base = {name: next(iter(each.values())) for name, each in found["problems"][PEERS["devinterp2"]].items()}
+    lines = []
+    for contestant, problems in found["problems"].items():
+        for chains in next(iter(problems.values())):
+            rates = [problems[name][chains]["chain_steps_per_second"] for name in base]
+            over = [r / one["chain_steps_per_second"] for r, one in zip(rates, base.values(), strict=True)]
+            cells = [f"{rate:,.0f} ({ratio:.1f})" for rate, ratio in zip(rates, over, strict=True)]
+            lines.append([contestant, chains, *cells])
+    return f"Last run on {found['date']}; in brackets, over devinterp 2.0.1.\n\n" + table(["", "chains", *base], lines)
 
 
 def misses(rows: list[Row]) -> str:
