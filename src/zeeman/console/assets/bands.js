@@ -179,7 +179,7 @@ function bandHistory(maps, tracks) {
     const ends = { death: "lost after", merge: "merged after" }[track.death];
     return ends ? `${begins}, ${ends} ${formatStep(track.steps[track.steps.length - 1])}` : `${begins}, kept`;
   };
-  return el("div", { class: "beneath" }, el("h3", {}, "Learned, kept, lost", el("span", { class: "aside" }, "strength of each band at each step, the components that stand out in it (\u03c1) and those it loses most without (nats)")),
+  return el("div", { class: "beneath" }, el("h3", {}, "Learned, kept, lost", el("span", { class: "aside" }, "strength of each band at each step, the components that stand out in it (\u03c1, below 0 where moving one hurts these tokens more than others) and those it loses most without (nats)")),
     el("div", { class: "tall" }, el("table", { class: "health history" },
       el("thead", {}, el("tr", {}, el("th", {}, "band"), maps.map((map) => el("th", {}, `step ${formatStep(map.step)}`)))),
       el("tbody", {}, tracks.map((track) => el("tr", {}, el("td", {}, `${track.id} ${track.name}`, el("div", { class: "aside" }, fate(track))), maps.map((map) => historyCell(map, track))))))));
