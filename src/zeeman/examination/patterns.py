@@ -102,7 +102,7 @@ def stored_pattern(
     An observable is the mean loss of a probe, or of the ``data``, when all weights move; or else ⟨L(w) − L(w*)⟩ of a
     component when it moves alone. dh = (nβχ)⁺ dμ with χ_ik = −Cov(φ_i, ℓ_k − L) (`propose`), to first order the change
     of the local posterior's means when chains feel q + Σ_k dh_k (q_k − q); L is read on the observed rows of the data.
-    Whether a training run that goes on with the mixture follows is another question: see docs/patterning.md.
+    Whether a training run that goes on with the mixture follows is another question.
 
     Parameters
     ----------
