@@ -51,7 +51,7 @@ def influence(
     by
         What pairs are made of.
     top
-        Pairs to show, of those that stand out.
+        Pairs to show, of those that stand out; a token after the same ids in two rows is not shown.
     """
     from zeeman.examination import Store, influence_document, stored_influence
     from zeeman.probes import Library

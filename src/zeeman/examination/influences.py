@@ -132,7 +132,7 @@ def influence_document(library: Library, readings: list[Reading], top: int = MOS
     readings : list of Reading
         Those of :func:`stored_influence`.
     top : int
-        Pairs.
+        Most pairs; those of one token after the same ids in two rows are left out.
 
     Returns
     -------
@@ -248,32 +248,44 @@ def _pairs(chains: _Chains, left: _Items, right: _Items | None, most: int) -> Re
 
 
 def _strongest(library: Library, pairs: Reading, top: int) -> list[dict[str, Any]]:
-    """The pairs with the highest |ρ| of those that stand out, each once, with their tokens in context."""
+    """The pairs with the highest |ρ| of those that stand out, each once, with their tokens in context.
+
+    A token with the same ids before it stands out from itself in another row, which says nothing.
+    """
     where = pairs.coordinates
+    both = [asked_of(library, where[side]) for side in ("first", "second")]
     items, slots = np.nonzero(where["stands_out"])
     order = np.argsort(-abs(where["correlation"][items, slots]), kind="stable")
     told: dict[Any, dict[str, Any]] = {}
     for item, slot in zip(items[order], slots[order], strict=True):
         partner = where["partners"][item, slot]
         key = frozenset((item, partner)) if where["first"] == where["second"] else (item, partner)
-        if key in told:
+        places = where["at"][item], where["partner_at"][partner]
+        ids = [_ids(probe, where["by"], at).tolist() for probe, at in zip(both, places, strict=True)]
+        if key in told or ids[0] == ids[1]:
             continue
         told[key] = {
             "influence": np.asarray(pairs.value)[item, slot],
             "influence_se": np.asarray(pairs.standard_error)[item, slot],
             "correlation": where["correlation"][item, slot],
             "correlation_se": where["correlation_se"][item, slot],
-            "first": _shown(library, where, "first", where["at"][item]),
-            "second": _shown(library, where, "second", where["partner_at"][partner]),
+            "first": _shown(both[0], where["by"], places[0]),
+            "second": _shown(both[1], where["by"], places[1]),
         }
         if len(told) == top:
             break
     return list(told.values())
 
 
-def _shown(library: Library, where: dict[str, Any], side: str, at: Ints) -> dict[str, Any]:
+def _ids(probe: Probe, by: str, at: Ints) -> Ints:
+    """The ids that an item's loss is made of."""
+    ids: Ints = probe.inputs[at[0], : at[1] + 1] if by == "token" else probe.inputs[at[0]]
+    return ids
+
+
+def _shown(probe: Probe, by: str, at: Ints) -> dict[str, Any]:
     """A token with the ids around it, or a whole row."""
-    probe, (row, position) = asked_of(library, where[side]), map(int, at)
-    if where["by"] == "token":
+    row, position = map(int, at)
+    if by == "token":
         return in_context(probe, row, position)
     return {"probe": probe.name, "row": row, "ids": probe.inputs[row].tolist()}

@@ -43,10 +43,11 @@ class Pairs:
     threshold : float
         |ρ| from which pairs stand out; infinite where none does.
     count, compared : int
-        Pairs that reach the threshold, and pairs in all; of a set with itself each pair counts once.
+        Pairs that reach the threshold, less those of the partners that do not reach three errors, and pairs in all; of
+        a set with itself each pair counts once.
     null : tuple of int
         Pairs that reach it when each chain of the first set is put beside another of the second, one figure a way to
-        do so; all of them at an infinite threshold are 0.
+        do so; 0 at an infinite threshold.
     """
 
     partners: Ints
@@ -66,9 +67,10 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
 
     ρ_zz' = Cov(ℓ_z, ℓ_z')/(σ_z σ_z') is one centred product. Its null is the same product with the losses of other
     chains, where it is 0 in truth and has the noise of the same autocorrelated draws. Pairs stand out from the least
-    threshold r on at which two counts of false ones stay below 5 % of the N(r) found: one more than the null shows, and
-    M·P(|ρ| > r) of all M by Student's law at as many draws as the mean losses are worth. The first is blind where a
-    mode that all losses share makes each null one draw of chance; the second knows no tails but the Gaussian's.
+    threshold r at which two counts of false ones are below 5 % of the N(r) found: those that the null shows, and
+    M·P(|ρ| > r) of all M by Student's law at as many draws as the mean losses are worth. The null is blind where a mode
+    that all losses share makes it one draw of chance. Student's law knows no heavy tails, where one draw makes a ρ: so
+    a pair has to stand out from its own jackknife error too.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
     >>> mode, noise = rng.normal(size=(1, 4, 100)), rng.normal(size=(60, 4, 100))
     >>> found = strongest_pairs(noise + 2 * mode * (np.arange(60) < 30)[:, None, None])
     >>> found.compared, found.count, found.null  # 435 pairs do share the mode
-    (1770, 450, (5, 20))
+    (1770, 441, (5, 20))
     """
     itself, second = second is None, first if second is None else second
     refuse_other_draws(first, second)
@@ -121,8 +123,10 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
     at = _threshold(reached[0], reached[1:].max(axis=0, initial=0), _worth(first, second))
     found = _read(first, second, partners)
     threshold = math.inf if at is None else at / BINS
-    seen = abs(found[2]) > np.maximum(threshold, RESOLVED * found[3])
+    reaching = abs(found[2]) >= threshold
+    seen = reaching & (abs(found[2]) > RESOLVED * found[3])
     count, *null = (0 if at is None else int(each[at]) for each in reached)
+    count = max(count - _distinct(partners, reaching & ~seen, itself), 0)
     return Pairs(partners, *found, seen, threshold, count, int(reached[0, 0]), tuple(null))
 
 
@@ -184,8 +188,15 @@ def _threshold(reached: Ints, null: Ints, worth: float) -> int | None:
     r = np.minimum(np.arange(BINS + 1) / BINS, 1 - 1e-12)
     freedom = max(worth - 2.0, 1.0)
     chance = 2 * stats.t.sf(r * np.sqrt(freedom / (1 - r**2)), freedom)
-    good = np.maximum(1 + null, reached[0] * chance) <= FALSE * reached
+    good = (reached > 0) & (np.maximum(null, reached[0] * chance) <= FALSE * reached)
     return int(np.argmax(good)) if good.any() else None
+
+
+def _distinct(partners: Ints, marked: Bools, itself: bool) -> int:
+    """Count marked pairs, those of a set with itself once."""
+    rows, slots = np.nonzero(marked)
+    pairs = np.stack([rows, partners[rows, slots]])
+    return len(np.unique(np.sort(pairs, axis=0) if itself else pairs, axis=1).T)
 
 
 def _read(first: Floats, second: Floats, partners: Ints) -> tuple[Array, Array, Array, Array]:
