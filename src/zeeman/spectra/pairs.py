@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from zeeman.errors import ZeemanError
 from zeeman.sampling.statistics import effective_draws
 from zeeman.spectra.influence import influence_of_pairs, refuse_other_draws
 
@@ -89,7 +90,7 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
     Raises
     ------
     ZeemanError
-        If the shapes do not fit together or there are fewer than three draws.
+        If the shapes do not fit together, or there are fewer than three draws or two chains.
 
     Examples
     --------
@@ -101,6 +102,8 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
     """
     itself, second = second is None, first if second is None else second
     refuse_other_draws(first, second)
+    if first.shape[1] < 2:
+        raise ZeemanError("expected at least two chains, got 1: one chain shows no error bar; raise num_chains.")
     units, chains = _unit(second), first.shape[1]
     counts = np.zeros((1 + min(NULLS, chains - 1), BINS + 1), np.int64)
     partners = np.full((len(first), 2 * most), -1)
@@ -120,7 +123,7 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
             best.append(_extremes(rho, most, start))
         partners[low : low + tile] = _best(best, most)
     reached = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-    at = _threshold(reached[0], reached[1:].max(axis=0, initial=0), _worth(first, second))
+    at = _threshold(reached[0], reached[1:].max(axis=0), _worth(first, second))
     found = _read(first, second, partners)
     threshold = math.inf if at is None else at / BINS
     reaching = abs(found[2]) >= threshold
