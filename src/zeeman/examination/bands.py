@@ -22,7 +22,7 @@ from zeeman.examination.devices import Susceptibilities
 from zeeman.examination.responses import ResponseMatrix, Tokens, refuse_single_chains, response_matrix
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
-from zeeman.probes import Library
+from zeeman.probes import Library, Probe
 from zeeman.reading import Provenance, Reading, Verdict
 
 Ints = NDArray[np.int64]
@@ -119,7 +119,7 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     ablated = ablations_of(draws, library)
     for (step, loading), structure in found.items():
         others = {k[1]: v for k, v in found.items() if k[0] == step and k[1] != loading}
-        origin = _origin(next(iter(chains[step, loading].values()))[0])
+        origin = origin_of(next(iter(chains[step, loading].values()))[0])
         causes = partial(band_ablations, draws, library, ablated[step], structure) if step in ablated else None
         readings += _of_structure(library, structure, origin, others, tracks[loading], causes)
     return readings + [
@@ -137,7 +137,7 @@ def _structure(draws: Draws, library: Library, chains: Chains) -> Structure | Re
         return find_structure(draws, library, chains, matrix)
     except NothingToRead as error:
         where = {"loading": unit.kind, "components": [name for name in chains if name != "full"]}
-        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), _origin(unit), where)
+        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), origin_of(unit), where)
 
 
 def connect(axis: list[int], structures: list[Structure]) -> list[Band]:
@@ -212,7 +212,7 @@ def _about(
         "contrast_se": found.contrast_se[band],
         "above_null": bool(found.above_null[band]),
         "seen_under": {found.matrix.loading: 1.0} | {loading: overlap for loading, (_, overlap) in seen.items()},
-        "typical": [_in_context(library, tokens, int(i)) for i in found.typical[band][:TYPICAL]],
+        "typical": [_typical(library, tokens, int(i)) for i in found.typical[band][:TYPICAL]],
         "track": _track_of(found.matrix.step, band, tracks),
     }
 
@@ -221,14 +221,24 @@ def _track_of(step: int, band: int, tracks: list[Band]) -> int:
     return next(i for i, one in enumerate(tracks) if (step, band) in zip(one.axis.tolist(), one.members, strict=True))
 
 
-def _in_context(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
+def _typical(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
+    probe = library[tokens.probes[tokens.probe[index]]]
+    return in_context(library, probe, int(tokens.row[index]), int(tokens.position[index]))
+
+
+def in_context(library: Library, probe: Probe, row: int, position: int) -> dict[str, Any]:
     """A token with the ids around it, and their text if it is known; ``at`` is its place among them."""
-    probe, row, position = tokens.probes[tokens.probe[index]], int(tokens.row[index]), int(tokens.position[index])
     start = max(0, position - BEFORE)
-    ids = library[probe].inputs[row, start : position + 1 + AFTER].tolist()
-    words = [library.vocabulary[token] if token < len(library.vocabulary) else str(token) for token in ids]
-    text = {"text": words} if library.vocabulary else {}
-    return {"probe": probe, "row": row, "position": position, "ids": ids, "at": position - start, **text}
+    ids = probe.inputs[row, start : position + 1 + AFTER].tolist()
+    return {"probe": probe.name, "row": row, "position": position, "at": position - start, **words(library, ids)}
+
+
+def words(library: Library, ids: list[int]) -> dict[str, Any]:
+    """Ids, and their ``text`` if the library knows it."""
+    if not library.vocabulary:
+        return {"ids": ids}
+    known = len(library.vocabulary)
+    return {"ids": ids, "text": [library.vocabulary[token] if token < known else str(token) for token in ids]}
 
 
 def _judged(matrix: ResponseMatrix) -> tuple[Verdict, tuple[str, ...]]:
@@ -247,6 +257,7 @@ def _track_reading(loading: str, number: int, band: Band) -> Reading:
     return Reading("band_track", band.strength, band.errors, Verdict.OK, (), None, where | ends)
 
 
-def _origin(unit: Unit) -> Provenance:
+def origin_of(unit: Unit) -> Provenance:
+    """Provenance of what is read from the chains of a unit."""
     settings = asdict(unit.settings) if unit.settings else {}
     return Provenance(unit.step, unit.weights, dict(unit.observed), settings, versions())

@@ -24,11 +24,15 @@ from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
 from zeeman.spectra.influence import Influence as Influence
 from zeeman.spectra.influence import influence as influence
+from zeeman.spectra.influence import influence_of_pairs as influence_of_pairs
 from zeeman.spectra.influence import influence_tiles as influence_tiles
 from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
+from zeeman.spectra.pairs import Pairs as Pairs
+from zeeman.spectra.pairs import mean_losses as mean_losses
+from zeeman.spectra.pairs import strongest_pairs as strongest_pairs
 from zeeman.spectra.patterning import Pattern as Pattern
 from zeeman.spectra.patterning import pattern as pattern
 from zeeman.spectra.probe_sums import probe_losses as probe_losses
