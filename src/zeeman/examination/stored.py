@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -89,12 +89,13 @@ def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[
             f"{store.path} holds no chains of components that observed the probes of {library.name}; run zeeman "
             "examine first, and if it was stopped, again: it goes on from there."
         )
-    chosen = _commonest([u for u in units if u.component != "full"])
+    chosen = _walk(_most([u for u in units if u.component != "full"], _walk)[0])
     chains: dict[tuple[int, str], dict[str, list[Unit]]] = {}
     for unit in units:
         if _walk(unit) == chosen:
             chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
-    return {key: each for key, each in chains.items() if set(each) - {"full"}}
+    matched = {key: {name: _most(one, _matched) for name, one in each.items()} for key, each in chains.items()}
+    return {key: each for key, each in matched.items() if set(each) - {"full"}}
 
 
 def chains_of(
@@ -142,7 +143,7 @@ def chains_of(
             f"{', '.join(map(str, steps))}."
         )
     units = [u for u in units if u.step == (steps[-1] if step is None else step)]
-    found = [u for u in units if _walk(u) == _commonest(units)]
+    found = _most(_most(units, _walk), _matched)
     if len(found) < 2:
         raise ZeemanError(
             f"expected at least two chains of {component} at step {found[0].step}, got {len(found)}: one chain shows "
@@ -163,8 +164,15 @@ def _walk(unit: Unit) -> SamplerSettings | None:
     return unit.settings and replace(unit.settings, num_chains=2)
 
 
-def _commonest(units: list[Unit]) -> SamplerSettings | None:
-    return Counter(_walk(u) for u in units).most_common(1)[0][0]
+def _matched(unit: Unit) -> tuple[str, ...]:
+    """Whose energy unloaded draws have: a store that got more chains holds both those of before and of after."""
+    return unit.matched
+
+
+def _most(units: list[Unit], by: Callable[[Unit], Any]) -> list[Unit]:
+    """The largest set of units that are alike in something."""
+    chosen = Counter(map(by, units)).most_common(1)[0][0]
+    return [u for u in units if by(u) == chosen]
 
 
 def _of_data(unit: Unit, library: Library) -> bool:
