@@ -302,6 +302,17 @@ def test_the_command_tells_what_was_found(
     assert json.loads(capsys.readouterr().out) == found
 
 
+def test_the_command_shows_brackets_as_they_are(
+    readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = planted_store(tmp_path / "examination", library, (), strength=1.0)
+    found = finite(bands_document(readings, library)) or {}
+    found["maps"][0]["bands"][0]["name"] = "token '[bold]'"
+    store.write_reading("document", {"bands": found})
+    show(store.path)
+    assert "token '[bold]'" in capsys.readouterr().out
+
+
 def test_the_command_reads_anew_with_a_named_library(
     readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

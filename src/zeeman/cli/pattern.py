@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from zeeman.cli.app import Json, app, print_json
+from zeeman.cli.app import Json, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
@@ -40,16 +40,11 @@ def pattern(
         Which checkpoint; by default the last one with loaded chains.
     """
     from zeeman.examination import Store, stored_pattern
-    from zeeman.probes import Library
 
     target = dict(_move(text) for text in move)
     if len(target) < len(move):
         raise ZeemanError(f"expected one change of each loss, got {', '.join(move)}; name each once.")
-    opened = Store.open(store)
-    folder = probes or store.absolute().parent / "probes"
-    if not folder.is_dir():
-        raise ZeemanError(f"expected the library's folder in {folder}, but it is none; name it with --probes.")
-    found = stored_pattern(opened, Library.from_folder(folder), target, step=step)
+    found = stored_pattern(Store.open(store), library_beside(store, probes), target, step=step)
     if json:
         from zeeman.examination.document import finite
 
@@ -77,7 +72,7 @@ def _move(text: str) -> tuple[str, float]:
 
 
 def _tell(found: StoredPattern) -> None:
-    _table(
+    print_table(
         ("probe", "dh"),
         [[name, _pm(*pair)] for name, *pair in zip(found.probes, found.pattern.dh, found.pattern.dh_se, strict=True)],
     )
@@ -92,7 +87,7 @@ def _tell(found: StoredPattern) -> None:
             _pm(change.linear, change.linear_se),
             _pm(change.reweighted, change.reweighted_se),
         ])  # fmt: skip
-    _table(("loss", "wanted", "predicted", f"of {part}", "by weights"), rows)
+    print_table(("loss", "wanted", "predicted", f"of {part}", "by weights"), rows)
     print("\n".join(sentences(found.document())))
 
 
@@ -152,17 +147,6 @@ def _doubt(found: dict[str, Any]) -> list[str]:
     from zeeman.reading import Verdict
 
     return [f"Doubtful: {Verdict[found['verdict'].upper()].value} ({'; '.join(found['reasons'])})"]
-
-
-def _table(names: tuple[str, ...], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*names, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if Console().is_terminal else 200).print(table)
 
 
 def _pm(value: float, error: float) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.examination.bands import in_context, origin_of, words
-from zeeman.examination.device import Draws
+from zeeman.examination.contexts import in_context, words
+from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import chain_health
 from zeeman.examination.document import finite
 from zeeman.examination.store import Store

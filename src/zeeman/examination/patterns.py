@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import NothingToRead, ZeemanError
-from zeeman.examination.device import Draws, versions
+from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import chain_health
 from zeeman.examination.store import Store
 from zeeman.examination.stored import stored_chains
@@ -152,7 +152,7 @@ def stored_pattern(
         dict(zip(target, found.changes, strict=True)) | read.others(found, target),
         tuple(shuffled),
         *read.judged(),
-        Provenance(unit.step, unit.weights, dict(unit.observed), asdict(read.settings), versions()),
+        origin_of(unit),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.spectra.response import Susceptibility
-from zeeman.spectra.stretches import Statistic, jackknife
+from zeeman.spectra.stretches import Statistic, jackknife, jackknife_error
 
 Array = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ def split_half(halves: NDArray[np.floating]) -> tuple[float, float]:
         return float(_pearson((part - part.mean(axis=1, keepdims=True)).reshape(2, -1))[0])
 
     left_out = np.array([correlation(np.delete(kept, at, axis=1)) for at in range(count)])
-    return correlation(kept), float(np.sqrt((count - 1) * left_out.var()))
+    return correlation(kept), float(jackknife_error(left_out))
 
 
 def resolved(

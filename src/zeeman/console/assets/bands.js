@@ -135,12 +135,13 @@ function typicalTokens(band) {
   });
 }
 
+// The components whose figure stands out from its error, the largest first.
+const topOf = (names, values, errors, most = 2) => list(names).map((name, index) => [name, list(values)[index], list(errors)[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, most).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ");
+
 // The heads and MLPs without which the band's tokens lose most, beyond three standard errors.
 function ablated(band) {
   const found = band.ablation;
-  if (!found) return "\u2013";
-  const rows = found.components.map((name, index) => [name, found.effect[index], found.effect_se[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error);
-  return rows.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 3).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ") || "none resolved";
+  return found ? topOf(found.components, found.effect, found.effect_se, 3) || "none resolved" : "\u2013";
 }
 
 function bandRow(map, band) {
@@ -161,8 +162,6 @@ function bandTable(maps) {
 }
 
 // ---- what is learned, kept and lost
-
-const topOf = (names, values, errors, most = 2) => list(names).map((name, index) => [name, list(values)[index], list(errors)[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, most).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ");
 
 function historyCell(map, track) {
   const band = map.bands.find((one) => one.track === track.id);
