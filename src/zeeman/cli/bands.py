@@ -56,7 +56,7 @@ def _tell(found: dict[str, Any]) -> None:
     rows = []
     for one in found["maps"]:
         stability = _pm(one["agreement"], one["agreement_se"])
-        loading = one["loading"] + (f" nβ {one['n_beta']:g}" if one["n_beta"] else "")
+        loading = _draws(one)
         for band in one["bands"]:
             mark = "" if band["above_null"] and band["verdict"] == "ok" else " ×"
             rows.append((
@@ -68,10 +68,18 @@ def _tell(found: dict[str, Any]) -> None:
             why = one["agreement_reasons"] if one["modes"] is None else ["no band"]
             rows.append((str(one["step"]), loading, "", "", "", "; ".join(why), "", "", "", stability))
     print_table(columns, rows, right=(0, 2, 3))
+    for one in found["maps"]:
+        for name, why in one["unresolved"].items():
+            print(f"Step {one['step']}, {_draws(one)}, {name}: {why}.")
     nulls = [len(one["null_strengths"]) for one in found["maps"]]
     print(
         f"Clusters of permuted draws: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains."
     )
+
+
+def _draws(one: dict[str, Any]) -> str:
+    """What draws a map is read from."""
+    return f"{one['loading']} nβ {one['n_beta']:g}" if one["n_beta"] else str(one["loading"])
 
 
 def _number(band: dict[str, Any]) -> str:

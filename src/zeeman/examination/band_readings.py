@@ -94,7 +94,7 @@ def of_structure(
         reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
         Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
                 where | {"labels": found.labels, "places": found.places, "spread": found.spread,
-                         "left_out": found.matrix.left_out}),
+                         "left_out": found.matrix.left_out, "unresolved": found.matrix.unresolved}),
         *(
             Reading("band", float(found.strength[band]), float(found.strength_se[band]),
                     *_judged(found.matrix, found.carriers(band, STANDS_OUT)), origin,

@@ -16,7 +16,7 @@ from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Verdict
-from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, join_tiles
+from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, join_tiles, unresolved
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -106,6 +106,8 @@ class ResponseMatrix:
         Of each component's chains, and of the weights where they are reweighted.
     left_out : dict of str
         Why, for each component that is not there.
+    unresolved : dict of str
+        Why, for each component to which no token's response stands out, with the setting at which some would.
     """
 
     place: Place
@@ -121,6 +123,7 @@ class ResponseMatrix:
     floors: Array
     verdicts: tuple[Verdict, ...]
     left_out: dict[str, str]
+    unresolved: dict[str, str]
 
     @property
     def total(self) -> Floats:
@@ -178,7 +181,14 @@ def response_matrix(
             parts[name].append(_sums(draws, chains[name], phi, probe, where, reweighted_to).respond(everything))
     place, tokens = place_of(chains[kept[0]][0], reweighted_to), Tokens.of(library)
     found = {name: join_tiles(each) for name, each in parts.items()}
-    return _assembled(place, tokens, found, [judged[name][0] for name in kept], left_out)
+    silent = {name: _silence(draws, chains[name], place, found[name], judged[name][1]) for name in kept}
+    return _assembled(place, tokens, found, [judged[name][0] for name in kept], left_out, silent)
+
+
+def _silence(draws: Draws, units: list[Unit], place: Place, chi: Susceptibility, phi: Array | None) -> str:
+    assert phi is not None
+    n_beta = place.n_beta if place.loading == "loaded" else 0.0
+    return unresolved(chi, phi, n_beta=n_beta, localization=draws.attribute(units[0], "localization"))
 
 
 def place_of(unit: Unit, reweighted_to: float = 0.0) -> Place:
@@ -274,7 +284,12 @@ def _sums(draws: Draws, units: list[Unit], phi: Array, probe: str, where: slice,
 
 
 def _assembled(
-    place: Place, tokens: Tokens, found: dict[str, Susceptibility], verdicts: list[Verdict], left_out: dict[str, str]
+    place: Place,
+    tokens: Tokens,
+    found: dict[str, Susceptibility],
+    verdicts: list[Verdict],
+    left_out: dict[str, str],
+    silent: dict[str, str],
 ) -> ResponseMatrix:
     def rows(name: str) -> Floats:
         return np.stack([getattr(chi, name) for chi in found.values()]).astype(np.float32)
@@ -293,4 +308,5 @@ def _assembled(
         floors=np.array([chi.floor for chi in found.values()]),
         verdicts=tuple(verdicts),
         left_out=left_out,
+        unresolved={name: why for name, why in silent.items() if why},
     )

@@ -200,7 +200,7 @@ function bandNotes(maps) {
     if (!map.modes) return el("p", { class: "note" }, where + (list(map.agreement_reasons).join(" ") || "no bands could be looked for."));
     const chances = map.modes.p_values.slice(0, map.modes.count).map((p) => formatNumber(p, 2));
     const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)` : list(map.agreement_reasons).join(" ");
-    const left = Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`).join("");
+    const left = [...Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`), ...Object.entries(map.unresolved ?? {}).map(([name, why]) => ` ${name}: ${why}.`)].join("");
     return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; permuted draws show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
   });
 }
