@@ -178,6 +178,8 @@ def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None
     assert dom.count('class="null-floor"') == len(shown + rungs)
     assert dom.count("Halves of the chains: r = 0.87") == len(document["susceptibility"])
     assert dom.count('class="tokens"') == 1
+    modes = dom.split('class="health modes"')[1].split("</table>")[0]
+    assert modes.count("<td>") == 2 * 2 * len(shown)
     assert dom.count('class="aside">responds: ') == sum(len(one["bands"]) for one in shown)
     assert (dom.count('class="mode-level"'), dom.count('class="mode-gap"')) == (4, 2)
     assert dom.count('class="band"') == 5 * len(document["transitions"])

@@ -23,7 +23,7 @@ _BAND = (
     "id", "size", "ladder", "name", "tags", "token_ids", "probes", "above_null", "seen_under", "typical", "track",
     "response", "response_se", "contrast", "contrast_se", "ablation",
 )  # fmt: skip
-_MODES = ("p_values", "count", "gap_p_values", "groups", "strengths")
+_MODES = ("p_values", "count", "gap_p_values", "groups", "strengths", "loadings")
 
 
 def bands_document(readings: list[Reading], library: Library) -> dict[str, Any] | None:
@@ -41,12 +41,12 @@ def bands_document(readings: list[Reading], library: Library) -> dict[str, Any] 
         ``maps``, for each step, loading and nβ: ``step``, ``loading``, ``n_beta``, ``aside`` (whether it lies on a
         ladder alone, and not on the path along the steps), ``components``, ``left_out``, ``unresolved`` (why nothing
         answers to a component), ``verdict``, ``reasons``, ``coverage``, ``agreement`` with its error, ``modes``
-        (values, errors, p_values, count, gap_p_values, groups, strengths), ``null_strengths`` of the clusters that
-        permuted draws show, ``density`` of tokens over strength (edges, tokens, null), ``places`` of the shown tokens
-        in the two strongest modes (x, y, band, −1 for none; None where nothing was found, and aside) and ``bands``:
-        strength with its error and verdict, id, size, name, tags, token ids, mean response of each component with
-        errors, the same less the mean token's, the loadings that see it, typical tokens in context, track, ladder, and
-        the effect of ablations (`band_ablations`) or None. And
+        (values, errors, p_values, count, gap_p_values, groups, strengths, loadings of the components),
+        ``null_strengths`` of the clusters that permuted draws show, ``density`` of tokens over strength (edges,
+        tokens, null), ``places`` of the shown tokens in the two strongest modes (x, y, band, −1 for none; None where
+        nothing was found, and aside) and ``bands``: strength with its error and verdict, id, size, name, tags, token
+        ids, mean response of each component with errors, the same less the mean token's, the loadings that see it,
+        typical tokens in context, track, ladder, and the effect of ablations (`band_ablations`) or None. And
         ``tracks``: loading, id, name, steps, members, strength with errors, birth, death, parent, heir; ``ladders``:
         the same along nβ, with step and n_betas in place of steps. And ``tokens``: how many there are (count), probe,
         row and position of those shown, the ids of each row, and the text of ids where it is known.
@@ -108,9 +108,7 @@ def _band(reading: Reading) -> dict[str, Any]:
 
 
 def _modes(reading: Reading) -> dict[str, Any]:
-    kept = {
-        name: _plain(reading.coordinates[name]) for name in ("p_values", "count", "gap_p_values", "groups", "strengths")
-    }
+    kept = {name: _plain(reading.coordinates[name]) for name in _MODES}
     return {"values": _plain(reading.value), "errors": _plain(reading.standard_error)} | kept
 
 

@@ -87,6 +87,7 @@ def of_structure(
         "gap_p_values": modes.gap_p_values,
         "groups": [list(group) for group in modes.bands],
         "strengths": found.mode_strengths,
+        "loadings": modes.loadings.T,
     }
     verdict = agreed.verdict if judged.trusted else judged
     return [

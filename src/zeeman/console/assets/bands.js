@@ -136,6 +136,22 @@ function carrierMap(map, limit) {
       cells.flat())));
 }
 
+// Components that answer together: those that carry more than an even share of a mode, by the side that they are on.
+function modeRows(map) {
+  const even = 1 / Math.sqrt(map.components.length);
+  const side = (loadings, sign) => map.components.map((name, index) => [name, sign * loadings[index]]).filter(([, value]) => value > even).sort((a, b) => b[1] - a[1]).map(([name, value]) => `${name} ${formatNumber(value, 2)}`).join(", ") || "\u2013";
+  return list(map.modes?.loadings).map((loadings, index) => el("tr", {},
+    el("td", { class: "figure" }, formatStep(map.step)), el("td", { class: "figure" }, String(index + 1)), el("td", { class: "figure" }, formatNumber(map.modes.strengths[index], 2)),
+    el("td", { class: "figure" }, formatNumber(map.modes.p_values[index], 2)), el("td", { class: "figure" }, index ? formatNumber(map.modes.gap_p_values[index - 1], 2) : "\u2013"),
+    el("td", {}, side(loadings, 1)), el("td", {}, side(loadings, -1))));
+}
+
+function modeTable(maps) {
+  const heads = [["step", 1], ["mode", 1], ["strength", 1], ["p", 1], ["p of the gap above", 1], ["components on one side", 0], ["on the other", 0]];
+  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted columns, and the components that carry more than an even share of each")),
+    el("div", { class: "tall" }, el("table", { class: "health modes" }, el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))), el("tbody", {}, maps.flatMap(modeRows)))));
+}
+
 // ---- table
 
 function typicalTokens(band) {
@@ -224,7 +240,7 @@ function bandsPanel(body, report) {
     bandDiagram(body, maps, tracks);
     ladderPanel(body, every, list(report.bands.ladders), again);
     body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
-      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
+      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), modeTable(found), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
     tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
   body.append(...bandNotes(maps));
