@@ -7,25 +7,30 @@ import re
 import numpy as np
 import pytest
 
-from zeeman.spectra import respond, unresolved
+from zeeman.spectra import resolved, respond, token_spread
+from zeeman.spectra import unresolved as told_of
 
 GAMMA = 4.0
 
 
-def drawn(scale: float, rounding: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def unresolved(losses: np.ndarray, phi: np.ndarray, n_beta: float, localization: float) -> str:
+    chi = respond(phi, losses)
+    counts = [int(resolved(*each).sum()) for each in ((chi.rho, chi.rho_se), (chi.null, chi.null_se))]
+    return told_of(*counts, float(phi.mean()), token_spread(chi, phi), n_beta=n_beta, localization=localization)
+
+
+def drawn(scale: float) -> tuple[np.ndarray, np.ndarray]:
     """φ of a quadratic loss in four directions, and losses of tokens that each follow a direction of their own."""
     rng = np.random.default_rng(0)
     w = scale * rng.normal(size=(4, 60, 4))
     phi = 0.5 * (w**2).sum(axis=-1) + w[..., 0]
     losses = phi + np.moveaxis(w @ rng.normal(size=(4, 300)), -1, 0)
-    if rounding:
-        phi, losses = (np.round(values / rounding) * rounding for values in (phi, losses))
     return phi, losses
 
 
 def test_what_resolves_is_left_alone() -> None:
     phi, losses = drawn(0.2)
-    assert unresolved(respond(phi, losses), phi, n_beta=0.0, localization=GAMMA) == ""
+    assert unresolved(losses, phi, n_beta=0.0, localization=GAMMA) == ""
 
 
 @pytest.mark.parametrize("n_beta", [0.0, 50.0])
@@ -33,7 +38,7 @@ def test_draws_that_are_too_far_are_brought_to_a_tenth_of_a_nat(n_beta: float) -
     """Losses that jump about without regard to φ, at 8 nats a token."""
     rng = np.random.default_rng(1)
     phi = 8 + rng.normal(size=(4, 60))
-    told = unresolved(respond(phi, phi + 8 * rng.normal(size=(300, 4, 60))), phi, n_beta=n_beta, localization=GAMMA)
+    told = unresolved(phi + 8 * rng.normal(size=(300, 4, 60)), phi, n_beta=n_beta, localization=GAMMA)
     assert "too far" in told
     name, proposed = re.findall(r"(n_beta|localization) of about (\S+) would", told)[0]
     assert name == ("n_beta" if n_beta else "localization")
@@ -45,7 +50,7 @@ def test_draws_that_stay_within_rounding_are_sent_further() -> None:
     rng = np.random.default_rng(2)
     phi = 1e-7 * rng.integers(-1, 2, size=(4, 60))
     noise = phi + 1e-7 * rng.integers(-1, 2, size=(300, 4, 60))
-    told = unresolved(respond(phi, noise), phi, n_beta=0.0, localization=1e14)
+    told = unresolved(noise, phi, n_beta=0.0, localization=1e14)
     (proposed,) = re.findall(r"localization of about (\S+) would", told)
     assert 1 < float(proposed) < 1e4
 
@@ -53,5 +58,5 @@ def test_draws_that_stay_within_rounding_are_sent_further() -> None:
 def test_weak_draws_of_many_tokens_ask_for_more() -> None:
     rng = np.random.default_rng(3)
     phi = 0.05 + 0.01 * rng.normal(size=(4, 30))
-    told = unresolved(respond(phi, phi + rng.normal(size=(300, 4, 30))), phi, n_beta=0.0, localization=GAMMA)
+    told = unresolved(phi + rng.normal(size=(300, 4, 30)), phi, n_beta=0.0, localization=GAMMA)
     assert "raise num_draws" in told

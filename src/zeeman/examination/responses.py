@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.device import Draws
 from zeeman.examination.devices import chain_health
+from zeeman.examination.store import CHUNK_TOKENS
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Verdict
-from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, join_tiles, unresolved
+from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, resolved, token_spread, unresolved
 
 Array = NDArray[np.float64]
+_FIGURES = {name: name for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift")} | {
+    "halves": "rho_halves"
+}
+"""Arrays of the matrix, and what they are of a susceptibility."""
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-TILE = 4096
-"""Tokens at once."""
+TILE = CHUNK_TOKENS
+"""Tokens at once: those of a chunk of the store, so that each is read once."""
 
 
 class Place(NamedTuple):
@@ -170,25 +175,49 @@ def response_matrix(
                 f"diverged or can't be reweighted to n_beta {reweighted_to:g} at step {place.step}; choose a lower one"
             )
         raise NothingToRead(f"the chains of all {len(components)} components {lost}.")
-    phis = {name: judged[name][1] for name in kept}
     full = _judge(draws, chains["full"], reweighted_to)[1] if "full" in chains else None
-    parts: dict[str, list[Susceptibility]] = {name: [] for name in kept}
+    place, tokens = place_of(chains[kept[0]][0], reweighted_to), Tokens.of(library)
+    rows = {name: _Row(judged[name][1], len(tokens)) for name in kept}
     for probe, where in _tiles(library):
         everything = None if full is None else _sums(draws, chains["full"], full, probe, where, reweighted_to)
-        for name in kept:
-            phi = phis[name]
-            assert phi is not None
-            parts[name].append(_sums(draws, chains[name], phi, probe, where, reweighted_to).respond(everything))
-    place, tokens = place_of(chains[kept[0]][0], reweighted_to), Tokens.of(library)
-    found = {name: join_tiles(each) for name, each in parts.items()}
-    silent = {name: _silence(draws, chains[name], place, found[name], judged[name][1]) for name in kept}
-    return _assembled(place, tokens, found, [judged[name][0] for name in kept], left_out, silent)
-
-
-def _silence(draws: Draws, units: list[Unit], place: Place, chi: Susceptibility, phi: Array | None) -> str:
-    assert phi is not None
+        for name, row in rows.items():
+            row.add(_sums(draws, chains[name], row.phi, probe, where, reweighted_to).respond(everything))
     n_beta = place.n_beta if place.loading == "loaded" else 0.0
-    return unresolved(chi, phi, n_beta=n_beta, localization=draws.attribute(units[0], "localization"))
+    silent = {name: row.silence(n_beta, draws.attribute(chains[name][0], "localization")) for name, row in rows.items()}
+    return ResponseMatrix(
+        place,
+        tuple(rows),
+        tokens,
+        **{name: np.stack([row.figures[name] for row in rows.values()], axis=-2) for name in _FIGURES},
+        floors=np.array([row.floor for row in rows.values()]),
+        verdicts=tuple(judged[name][0] for name in kept),
+        left_out=left_out,
+        unresolved={name: why for name, why in silent.items() if why},
+    )
+
+
+class _Row:
+    """The figures of one component, filled a tile of tokens after the other, in single precision."""
+
+    def __init__(self, phi: Array | None, tokens: int) -> None:
+        assert phi is not None
+        self.phi, self.floor = phi, np.nan
+        self.figures = {name: np.empty((2, tokens) if name == "halves" else tokens, np.float32) for name in _FIGURES}
+        self._filled = self._count = self._null = 0
+        self._spreads: list[float] = []
+
+    def add(self, chi: Susceptibility) -> None:
+        where = slice(self._filled, self._filled + len(chi.rho))
+        for name, values in self.figures.items():
+            values[..., where] = getattr(chi, _FIGURES[name])
+        self._filled, self.floor = where.stop, chi.floor
+        self._count += int(resolved(chi.rho, chi.rho_se).sum())
+        self._null += int(resolved(chi.null, chi.null_se).sum())
+        self._spreads.append(token_spread(chi, self.phi))
+
+    def silence(self, n_beta: float, localization: float) -> str:
+        energy, spread = float(self.phi.mean()), float(np.median(self._spreads))
+        return unresolved(self._count, self._null, energy, spread, n_beta=n_beta, localization=localization)
 
 
 def place_of(unit: Unit, reweighted_to: float = 0.0) -> Place:
@@ -281,32 +310,3 @@ def _sums(draws: Draws, units: list[Unit], phi: Array, probe: str, where: slice,
     sums = ResponseSums(len(losses), phi, importance_weights(phi, reweighted_to).weights if reweighted_to else None)
     sums.add(losses)
     return sums
-
-
-def _assembled(
-    place: Place,
-    tokens: Tokens,
-    found: dict[str, Susceptibility],
-    verdicts: list[Verdict],
-    left_out: dict[str, str],
-    silent: dict[str, str],
-) -> ResponseMatrix:
-    def rows(name: str) -> Floats:
-        return np.stack([getattr(chi, name) for chi in found.values()]).astype(np.float32)
-
-    return ResponseMatrix(
-        place,
-        tuple(found),
-        tokens,
-        rho=rows("rho"),
-        rho_se=rows("rho_se"),
-        null=rows("null"),
-        covariance=rows("covariance"),
-        covariance_se=rows("covariance_se"),
-        shift=rows("shift"),
-        halves=rows("rho_halves").swapaxes(0, 1),
-        floors=np.array([chi.floor for chi in found.values()]),
-        verdicts=tuple(verdicts),
-        left_out=left_out,
-        unresolved={name: why for name, why in silent.items() if why},
-    )

@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.spectra.quality import resolved
 from zeeman.spectra.response import Susceptibility
 
 STRONG = 0.3
@@ -21,7 +20,7 @@ CHANCE = 2.0
 """Times the tokens of the null, and three Poisson errors, beyond which tokens count as resolved."""
 
 
-def unresolved(chi: Susceptibility, phi: NDArray[np.floating], *, n_beta: float, localization: float) -> str:
+def unresolved(count: int, null: int, energy: float, spread: float, *, n_beta: float, localization: float) -> str:
     """Say why no token's response to a component stands out, and the setting at which some would.
 
     Near w* unloaded draws have ⟨ΔL⟩ ∝ 1/γ and loaded ones ⟨ΔL⟩ ∝ 1/nβ, and the spread of a token's loss goes as
@@ -29,38 +28,29 @@ def unresolved(chi: Susceptibility, phi: NDArray[np.floating], *, n_beta: float,
 
     Parameters
     ----------
-    chi : Susceptibility
-        One figure a token.
-    phi : array, shape (chains, draws)
-        ΔL of the draws on the data, in nats a token.
+    count, null : int
+        Tokens with |ρ| > 3 SE, and the same of the null.
+    energy : float
+        ⟨ΔL⟩ of the draws in nats a token.
+    spread : float
+        Standard deviation of a token's loss along the draws, in nats (`token_spread`).
     n_beta, localization : float
         Of the draws; nβ = 0 for unloaded ones.
 
     Returns
     -------
     str
-        Empty where clearly more tokens have |ρ| > 3 SE than twice those of the null, or where there are no errors.
+        Empty where clearly more tokens resolve than twice those of the null.
 
     Examples
     --------
-    >>> from zeeman.spectra import respond
-    >>> rng = np.random.default_rng(0)
-    >>> phi, noise = 5.0 + rng.normal(size=(4, 100)), rng.normal(size=(200, 4, 100))
-    >>> unresolved(respond(phi, noise + phi), phi, n_beta=0.0, localization=2.0)
+    >>> unresolved(3, 2, 5.0, 8.0, n_beta=0.0, localization=2.0)
     'no token resolves: the draws are too far away (5 nats a token); localization of about 1e+02 would be 0.1 nats'
-    >>> unresolved(respond(phi, noise), phi, n_beta=0.0, localization=2.0)
+    >>> unresolved(90, 2, 5.0, 8.0, n_beta=0.0, localization=2.0)
     ''
     """
-    finite = np.isfinite(chi.rho_se) & np.isfinite(chi.null_se)
-    if not finite.any():
-        return ""
-    count, null = (
-        int(resolved(value[finite], error[finite]).sum())
-        for value, error in ((chi.rho, chi.rho_se), (chi.null, chi.null_se))
-    )
     if count > CHANCE * null + 3 * math.sqrt(count + null):
         return ""
-    energy, spread = float(np.mean(phi)), _spread(chi, phi)
     knob, now = ("n_beta", n_beta) if n_beta else ("localization", localization)
     if energy > STRONG:
         return (
@@ -75,8 +65,29 @@ def unresolved(chi: Susceptibility, phi: NDArray[np.floating], *, n_beta: float,
     return f"no token resolves at {energy:.2g} nats a token, where draws are neither far nor near: raise num_draws"
 
 
-def _spread(chi: Susceptibility, phi: NDArray[np.floating]) -> float:
-    """Standard deviation of the middle token's loss, from Cov = ρ σ_φ σ_ℓ; 0 where nothing moves."""
+def token_spread(chi: Susceptibility, phi: NDArray[np.floating]) -> float:
+    """Standard deviation along the draws of the middle token's loss less φ, from Cov = ρ σ_φ σ.
+
+    Parameters
+    ----------
+    chi : Susceptibility
+        One figure a token.
+    phi : array, shape (chains, draws)
+        ΔL on the data, in nats a token.
+
+    Returns
+    -------
+    float
+        In nats; 0 where nothing moves.
+
+    Examples
+    --------
+    >>> from zeeman.spectra import respond
+    >>> rng = np.random.default_rng(0)
+    >>> phi = rng.normal(size=(4, 100))
+    >>> round(token_spread(respond(phi, phi + 3 * rng.normal(size=(50, 4, 100))), phi), 1)
+    3.0
+    """
     moves = np.isfinite(chi.rho) & (chi.rho != 0)
     if not moves.any():
         return 0.0
