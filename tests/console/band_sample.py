@@ -53,6 +53,7 @@ def _map(
         "agreement": 0.6,
         "agreement_se": 0.05,
         "agreement_reasons": [],
+        "stability": {"tokens": [0.7, 0.04], "neighbours": [0.8, 0.03]},
         "modes": {"values": [9.0, 5.0, 2.0], "errors": [0.1, 0.1, 0.1], "p_values": [0.01, 0.02, 1.0], "count": 2,
                   "gap_p_values": [0.001], "groups": [[0], [1]], "strengths": [0.6, 0.3],
                   "loadings": [[0.9] + [-0.1] * (len(components) - 1), [0.0] * (len(components) - 1) + [1.0]]},

@@ -116,6 +116,10 @@ def test_planted_bands_are_found_with_their_strength_and_carriers(readings: list
     (agreed,) = of(readings, "band_agreement")
     assert adjusted_rand_index(truth, agreed.coordinates["labels"]) > 0.95
     assert float(agreed.value) > 0.8
+    assert {name: value > 0.9 for name, (value, _) in agreed.coordinates["stability"].items()} == {
+        "tokens": True,
+        "neighbours": True,
+    }
     bands = of(readings, "band")
     assert len(bands) == 3
     for band in bands:

@@ -40,13 +40,14 @@ def bands_document(readings: list[Reading], library: Library) -> dict[str, Any] 
     dict or None
         ``maps``, for each step, loading and nβ: ``step``, ``loading``, ``n_beta``, ``aside`` (whether it lies on a
         ladder alone, and not on the path along the steps), ``components``, ``left_out``, ``unresolved`` (why nothing
-        answers to a component), ``verdict``, ``reasons``, ``coverage``, ``agreement`` with its error, ``modes``
-        (values, errors, p_values, count, gap_p_values, groups, strengths, loadings of the components),
-        ``null_strengths`` of the clusters that permuted draws show, ``density`` of tokens over strength (edges,
-        tokens, null), ``places`` of the shown tokens in the two strongest modes (x, y, band, −1 for none; None where
-        nothing was found, and aside) and ``bands``: strength with its error and verdict, id, size, name, tags, token
-        ids, mean response of each component with errors, the same less the mean token's, the loadings that see it,
-        typical tokens in context, track, ladder, and the effect of ablations (`band_ablations`) or None. And
+        answers to a component), ``verdict``, ``reasons``, ``coverage``, ``agreement`` of halves of the chains with its
+        error, ``stability`` (the same of halves of the tokens and of other neighbours), ``modes`` (values, errors,
+        p_values, count, gap_p_values, groups, strengths, loadings of the components), ``null_strengths`` of the
+        clusters that permuted draws show, ``density`` of tokens over strength (edges, tokens, null), ``places`` of the
+        shown tokens in the two strongest modes (x, y, band, −1 for none; None where nothing was found, and aside) and
+        ``bands``: strength with its error and verdict, id, size, name, tags, token ids, mean response of each
+        component with errors, the same less the mean token's, the loadings that see it, typical tokens in context,
+        track, ladder, and the effect of ablations (`band_ablations`) or None. And
         ``tracks``: loading, id, name, steps, members, strength with errors, birth, death, parent, heir; ``ladders``:
         the same along nβ, with step and n_betas in place of steps. And ``tokens``: how many there are (count), probe,
         row and position of those shown, the ids of each row, and the text of ids where it is known.
@@ -93,6 +94,7 @@ def _map(agreed: Reading, here: list[Reading], shown: Ints) -> dict[str, Any]:
         "agreement": agreed.value,
         "agreement_se": agreed.standard_error,
         "agreement_reasons": list(agreed.reasons),
+        "stability": agreed.coordinates.get("stability", {}),
         "modes": _modes(modes) if modes else None,
         "null_strengths": _plain(null.coordinates["strengths"]) if null else [],
         "density": _density(agreed.coordinates["spread"], null.coordinates["spread"]) if null else None,

@@ -95,7 +95,8 @@ def of_structure(
         reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
         Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
                 where | {"labels": found.labels, "places": found.places, "spread": found.spread,
-                         "left_out": found.matrix.left_out, "unresolved": found.matrix.unresolved}),
+                         "left_out": found.matrix.left_out, "unresolved": found.matrix.unresolved,
+                         "stability": {n: [r.value, r.standard_error] for n, r in found.stability.items()}}),
         *(
             Reading("band", float(found.strength[band]), float(found.strength_se[band]),
                     *_judged(found.matrix, found.carriers(band, STANDS_OUT)), origin,

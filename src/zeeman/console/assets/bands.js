@@ -215,7 +215,8 @@ function bandNotes(maps) {
     const where = `Step ${formatStep(map.step)}: `;
     if (!map.modes) return el("p", { class: "note" }, where + (list(map.agreement_reasons).join(" ") || "no bands could be looked for."));
     const chances = map.modes.p_values.slice(0, map.modes.count).map((p) => formatNumber(p, 2));
-    const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)` : list(map.agreement_reasons).join(" ");
+    const held = Object.entries({ tokens: "half of the tokens", neighbours: "other neighbours" }).filter(([key]) => isNumber(map.stability?.[key]?.[0])).map(([key, name]) => `, ${name} ${withError(...map.stability[key])}`).join("");
+    const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)${held}` : list(map.agreement_reasons).join(" ");
     const left = [...Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`), ...Object.entries(map.unresolved ?? {}).map(([name, why]) => ` ${name}: ${why}.`)].join("");
     return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; permuted draws show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
   });
