@@ -102,10 +102,12 @@ def test_telling_steps_surround_the_transition() -> None:
 
 
 def test_a_probe_that_moves_there_alone_is_told_from_one_that_moves_everywhere() -> None:
-    for seed in range(3):
+    drifting = []
+    for seed in range(7):
         found = next(t for t in find_transitions(planted(np.random.default_rng(seed)), set()) if "llc" in t.signals)
         pulse = found.signals["llc"]
         share = np.log((pulse.end + 1) / (pulse.start + 1)) / np.log((STEPS[-1] + 1) / (STEPS[0] + 1))
         assert found.matches["repeats"].p_value < 2 * share
-        assert found.matches["text"].p_value > 0.3
         assert found.matches["repeats"].z < -30
+        drifting.append(found.matches["text"].p_value)
+    assert np.median(drifting) > 0.3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from zeeman.errors import ZeemanError
@@ -48,10 +48,11 @@ def match_windows(
 ) -> list[dict[str, Match]]:
     """Ask of each reading and each window whether the reading moved there in particular.
 
-    A loss that falls all along the training falls in every window. So the window is moved along the axis
-    x = log(step + 1), its length kept, and p is the share of places at which the reading, interpolated linearly,
-    changes as much in size as at the window itself. Neighbouring places see the same change, so p can't be much less
-    than the window's share of the axis: only narrow windows, or many readings that agree, are strong evidence.
+    A loss that falls all along the training falls in every window. So the window is moved along the axis x = log(step
+    + 1), its length kept, and p is the share of places at which the reading, interpolated linearly, changes as much in
+    size as at the window itself, with the noise of the window's ends. Neighbouring places see the same change, so p
+    can't be much less than the window's share of the axis: only narrow windows, or many readings that agree, are
+    strong evidence.
 
     Parameters
     ----------
@@ -99,8 +100,12 @@ def _change(curve: tuple[Floats, Floats, Floats], window: tuple[float, float]) -
 
 
 def _share(curve: tuple[Floats, Floats, Floats], window: tuple[float, float]) -> float:
+    """Mean over places of the chance that the change there, with the noise of the window's own ends, is as large."""
     x, (start, end) = np.log1p(curve[0]), np.log1p(np.asarray(window, np.float64))
-    places: Any = np.linspace(x[0], max(x[-1] - (end - start), x[0]), PLACES)
+    places = np.linspace(x[0], max(x[-1] - (end - start), x[0]), PLACES)
     changes = np.interp(places + (end - start), x, curve[1]) - np.interp(places, x, curve[1])
-    observed = abs(_change(curve, window)[0])
-    return float(max((np.abs(changes) >= observed * (1 - 1e-9)).mean(), 1 / PLACES))
+    observed, error = _change(curve, window)
+    # The curve between points, where most places end, is free of the noise that the points have.
+    noise = max(error, 1e-9 * abs(observed), np.finfo(float).tiny)
+    chance = ndtr((changes - abs(observed)) / noise) + ndtr((-abs(observed) - changes) / noise)
+    return float(max(chance.mean(), 1 / PLACES))
