@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
 from zeeman.errors import ZeemanError
@@ -66,6 +66,8 @@ def examine(
     measured: Measured = Measured(),  # noqa: B008
     sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
+    engine: Literal["processes", "ray"] = "processes",
+    address: str | None = None,
     json: Json = False,
 ) -> None:
     """Examine a series of checkpoints with a library of probes.
@@ -78,6 +80,10 @@ def examine(
         Folder of the library.
     out
         Folder of the examination; one that was stopped goes on from there.
+    engine
+        Where units run: processes of this machine, or ray, a cluster whose nodes see the same folders.
+    address
+        Of a running Ray cluster; by default one is begun here.
     """
     started = time.monotonic()
     from zeeman import examination as room
@@ -92,6 +98,8 @@ def examine(
             settings=sampling.chosen(),
             devices=measured.devices(),
             num_workers=count_workers(workers),
+            engine=engine,
+            address=address,
             on_progress=show.units,
         )
     _conclude(found, out / "report.html", started, json)
