@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from zeeman.cli.app import Json, app, print_json
+from zeeman.cli.app import Json, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
 BEFORE, AFTER = 7, 2
@@ -54,14 +54,10 @@ def influence(
         Pairs to show, of those that stand out; a token after the same ids in two rows is not shown.
     """
     from zeeman.examination import Store, influence_document, stored_influence
-    from zeeman.probes import Library
 
     if top < 1:
         raise ZeemanError(f"top must be at least 1, got {top}; choose how many pairs to show.")
-    opened, folder = Store.open(store), probes or store.absolute().parent / "probes"
-    if not folder.is_dir():
-        raise ZeemanError(f"expected the library's folder in {folder}, but it is none; name it with --probes.")
-    library = Library.from_folder(folder)
+    opened, library = Store.open(store), library_beside(store, probes)
     readings = stored_influence(
         opened, library, first, second, step=step, component=component, loading=loading, by=by, most=top
     )
@@ -108,22 +104,15 @@ def _of_pairs(found: dict[str, Any]) -> str:
 
 
 def _table(strongest: list[dict[str, Any]], first: str, second: str) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for name, side in (("influence", "right"), ("ρ", "right"), ("row", "right"), (first, "left"), ("row", "right"),
-                       (second, "left")):  # fmt: skip
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    rows = []
     for pair in strongest:
         sides = [cell for one in (pair["first"], pair["second"]) for cell in (str(one["row"]), around(one))]
-        table.add_row(_pm(pair, "influence"), _pm(pair, "correlation"), *sides)
-    Console(width=None if Console().is_terminal else 200, markup=False).print(table)
+        rows.append((_pm(pair, "influence"), _pm(pair, "correlation"), *sides))
+    print_table(("influence", "ρ", "row", first, "row", second), rows, right=(0, 1, 2, 4))
 
 
 def around(shown: dict[str, Any]) -> str:
-    """A token between its neighbours, or the beginning of a row.
+    r"""A token between its neighbours, or the beginning of a row.
 
     Examples
     --------
@@ -131,14 +120,17 @@ def around(shown: dict[str, Any]) -> str:
     '… 3 1 [4] 1 5'
     >>> around({"ids": [3, 1, 4]})
     '3 1 4'
+    >>> around({"ids": [3, 1, 4], "text": ["a", "\n", "c"], "at": 1, "position": 1})
+    'a[⏎]c'
     """
-    ids, at = shown["ids"], shown.get("at")
+    words, at = shown.get("text") or [str(token) for token in shown["ids"]], shown.get("at")
+    words, space = [word.replace("\n", "⏎") for word in words], "" if "text" in shown else " "
     if at is None:
-        cut = ids[: BEFORE + 1 + AFTER]
-        return " ".join(map(str, cut)) + (" …" if len(ids) > len(cut) else "")
+        cut = words[: BEFORE + 1 + AFTER]
+        return space.join(cut) + (" …" if len(words) > len(cut) else "")
     low = max(0, at - BEFORE)
-    told = [f"[{token}]" if i == at else str(token) for i, token in enumerate(ids)][low : at + 1 + AFTER]
-    return ("… " if shown["position"] > at - low else "") + " ".join(told)
+    told = [f"[{word}]" if i == at else word for i, word in enumerate(words)][low : at + 1 + AFTER]
+    return ("… " if shown["position"] > at - low else "") + space.join(told)
 
 
 def _pm(one: dict[str, Any], name: str) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.examination.bands import in_context, origin_of
-from zeeman.examination.device import Draws
+from zeeman.examination.contexts import in_context, words
+from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import chain_health
 from zeeman.examination.document import finite
 from zeeman.examination.store import Store
@@ -269,8 +269,8 @@ def _strongest(library: Library, pairs: Reading, top: int) -> list[dict[str, Any
             "influence_se": np.asarray(pairs.standard_error)[item, slot],
             "correlation": where["correlation"][item, slot],
             "correlation_se": where["correlation_se"][item, slot],
-            "first": _shown(both[0], where["by"], places[0]),
-            "second": _shown(both[1], where["by"], places[1]),
+            "first": _shown(library, both[0], where["by"], places[0]),
+            "second": _shown(library, both[1], where["by"], places[1]),
         }
         if len(told) == top:
             break
@@ -283,9 +283,9 @@ def _ids(probe: Probe, by: str, at: Ints) -> Ints:
     return ids
 
 
-def _shown(probe: Probe, by: str, at: Ints) -> dict[str, Any]:
+def _shown(library: Library, probe: Probe, by: str, at: Ints) -> dict[str, Any]:
     """A token with the ids around it, or a whole row."""
     row, position = map(int, at)
     if by == "token":
-        return in_context(probe, row, position)
-    return {"probe": probe.name, "row": row, "ids": probe.inputs[row].tolist()}
+        return in_context(library, probe, row, position)
+    return {"probe": probe.name, "row": row, **words(library, probe.inputs[row].tolist())}

@@ -19,6 +19,9 @@ from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
+_LAYOUT = "2"
+"""Changes when the document of bands does, so that kept ones are laid out anew."""
+
 
 def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     """Lay out the bands of a store, which keeps them: they are looked for again only when it has grown.
@@ -38,13 +41,14 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     ZeemanError
         As for :func:`stored_bands`.
     """
+    refuse_few_tokens(library)
     chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
-    made_of = hashlib.sha256("\n".join([*keys, library.digest]).encode()).hexdigest()
+    made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
     held: dict[str, Any] | None = store.read_reading("bands")
     if held and held.get("made_of") == made_of:
         return held
-    found = finite(bands_document(stored_bands(store, library)) or {})
+    found = finite(bands_document(stored_bands(store, library), library) or {})
     content: dict[str, Any] = {"made_of": made_of, **found}
     store.write_reading("bands", content)
     return content
@@ -69,6 +73,7 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
     ZeemanError
         For another library, one without enough tokens, or a store without chains of components that observed it.
     """
+    refuse_few_tokens(library)
     chains = stored_chains(store, library)
     units = {u.chain_key: u for u in stored_ablations(store)}
     units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
@@ -77,7 +82,6 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
 
 def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[str, list[Unit]]]:
     """For each step and loading the chains of each component; of several settings, those with most chains."""
-    refuse_few_tokens(library)
     _refuse_other(store, library, list(library.probes))
     units = _observing(store, {DATA, *library.probes})
     if all(u.component == "full" for u in units):

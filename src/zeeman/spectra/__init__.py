@@ -41,6 +41,7 @@ from zeeman.spectra.quality import Quality as Quality
 from zeeman.spectra.quality import quality as quality
 from zeeman.spectra.quality import resolved as resolved
 from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
+from zeeman.spectra.quality import split_half as split_half
 from zeeman.spectra.ranks import RankAgreement as RankAgreement
 from zeeman.spectra.ranks import rank_agreement as rank_agreement
 from zeeman.spectra.response import ResponseSums as ResponseSums
@@ -57,3 +58,8 @@ from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
 from zeeman.spectra.thermodynamics import heat_capacity as heat_capacity
 from zeeman.spectra.thermodynamics import path_volume as path_volume
 from zeeman.spectra.thermodynamics import volume_curve as volume_curve
+from zeeman.spectra.tilts import Change as Change
+from zeeman.spectra.tilts import Proposal as Proposal
+from zeeman.spectra.tilts import TiltedDraws as TiltedDraws
+from zeeman.spectra.tilts import propose as propose
+from zeeman.spectra.tilts import tilted_change as tilted_change
