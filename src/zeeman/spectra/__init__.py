@@ -23,6 +23,7 @@ from zeeman.spectra.hessian import rank_with_gap as rank_with_gap
 from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
 from zeeman.spectra.influence import Influence as Influence
+from zeeman.spectra.influence import correlations as correlations
 from zeeman.spectra.influence import influence as influence
 from zeeman.spectra.influence import influence_of_pairs as influence_of_pairs
 from zeeman.spectra.influence import influence_tiles as influence_tiles
