@@ -28,7 +28,7 @@ from zeeman.examination.band_document import bands_document
 from zeeman.examination.band_names import describe
 from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
-from zeeman.examination.responses import Tokens
+from zeeman.examination.responses import Place, Tokens
 from zeeman.examination.store import Manifest
 from zeeman.probes import Library, Probe
 from zeeman.reading import Reading, Verdict
@@ -257,7 +257,7 @@ def test_bad_input_is_refused_in_a_sentence(store: Store, library: Library) -> N
     with pytest.raises(ZeemanError, match="one chain shows no error bar"):
         response_matrix(draws, library, single)
     with pytest.raises(ZeemanError, match="at least two chains"):
-        read_bands(draws, library, {(10, "unloaded"): single})
+        read_bands(draws, library, {Place(10, "unloaded", 0.0): single}, 100.0)
     with pytest.raises(ZeemanError, match="besides full"):
         response_matrix(draws, library, {})
     few = Library.from_probes("few", library.data, [Probe("p", np.ones((2, 9), int), np.arange(9) > np.zeros((2, 1)))])
@@ -270,7 +270,7 @@ def test_bad_input_is_refused_in_a_sentence(store: Store, library: Library) -> N
 
 def test_too_few_components_leave_a_reading_that_says_why(store: Store, library: Library) -> None:
     draws, chains = chains_of(store)
-    (found,) = read_bands(draws, library, {(10, "unloaded"): {"embed": chains["embed"]}})
+    (found,) = read_bands(draws, library, {Place(10, "unloaded", 0.0): {"embed": chains["embed"]}}, SETTINGS.n_beta)
     assert found.name == "band_agreement"
     assert np.isnan(found.value)
     assert "at least 2 components" in found.reasons[0]

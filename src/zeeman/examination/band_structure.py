@@ -29,7 +29,7 @@ ABOVE_NULL = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """The bands of one step and loading.
+    """The bands of one place.
 
     Parameters
     ----------
@@ -82,6 +82,11 @@ class Structure:
         beaten: NDArray[np.bool_] = self.strength - ABOVE_NULL * self.strength_se > self.null_strengths.max(initial=0.0)
         return beaten
 
+    def carriers(self, band: int, errors: float) -> list[int]:
+        """Components whose mean over the band stands out by so many standard errors from that over all tokens."""
+        standing = np.abs(self.contrast[band]) > errors * self.contrast_se[band]
+        return [int(i) for i in np.flatnonzero(standing)]
+
 
 def find_structure(
     draws: Draws, library: Library, chains: Mapping[str, list[Unit]], matrix: ResponseMatrix
@@ -122,7 +127,8 @@ def find_structure(
     null, _ = cluster_tokens(matrix.null, usable)
     halves = [cluster_tokens(half, usable)[0] for half in matrix.halves]
     bands, clusters = _weights(labels, usable), _weights(null, usable)
-    kept = means_left_out(draws, library, chains, matrix.components, bands)
+    target = matrix.place.n_beta if matrix.place.loading == "reweighted" else 0.0
+    kept = means_left_out(draws, library, chains, matrix.components, bands, target)
     means, contrast = _contrasts(matrix.rho, bands)
     error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
     contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
