@@ -72,10 +72,10 @@ def significant_modes(
     To test mode i, the larger modes are taken out of the prepared matrix, the columns of the rest are permuted
     independently of each other, freed again of the axes taken out and of the uniform mode, and scaled to the energy of
     the rest; p = (1 + number of permutations whose largest singular value reaches s_i)/(1 + permutations). So every
-    mode meets noise of the columns' own laws and no more energy than is left. Where draws are shared, noise has axes of
-    its own: tokens whose losses move alike err alike, permuted columns do not know it, and every axis of the noise
-    counts as a mode. ``nulls`` do: they are brought to the scale of the matrix's columns and meet what is left as they
-    are, whatever its energy. Two modes are degenerate if their scores
+    mode meets noise of the columns' own laws and no more energy than is left. Responses of many tokens to the same draws
+    err alike, though: their noise has axes of its own, which permuted columns do not know, and each counts as a mode.
+    ``nulls`` that come from the same draws know them: they are brought to the scale of the matrix's columns once and
+    keep their size, so p is the chance that the noise alone reaches s_i. Two modes are degenerate if their scores
     (a, b) could be turned by any angle: with w = a² + b², R = (s_i² − s_{i+1}²)/(s_i² + s_{i+1}²), turning each row at
     random gives p = exp(−R² (Σw)²/Σw²).
 
@@ -84,8 +84,8 @@ def significant_modes(
     matrix : array, shape (rows, columns)
         As for :func:`~zeeman.bands.preparation.prepare`.
     nulls : sequence of arrays of the same shape, optional
-        Noise in the units of the matrix in place of permuted columns: responses between draws that do not belong
-        together.
+        Noise in the units of the matrix, in place of permuted columns: for example the same responses computed between
+        draws that do not belong together.
     names : sequence of str, optional
         Names of the columns, for messages.
     num_permutations : int
@@ -99,7 +99,7 @@ def significant_modes(
     Raises
     ------
     ZeemanError
-        For what cannot be prepared, too few nulls for the level, or nulls of another shape.
+        For what cannot be prepared, too few nulls for the level, or nulls of another shape or not finite.
 
     Examples
     --------
@@ -117,6 +117,8 @@ def significant_modes(
     prepared = prepare(matrix, names)
     if nulls is not None and any(null.shape != prepared.shape for null in nulls):
         raise ZeemanError(f"expected nulls of the matrix's shape {prepared.shape}; make them from the same tokens.")
+    if nulls is not None and not all(np.isfinite(null).all() for null in nulls):
+        raise ZeemanError("expected finite nulls, got NaN or infinity; leave the same rows and columns out of all.")
     given = None if nulls is None else [_to_scale(null, matrix) for null in nulls]
     left, values, right = np.linalg.svd(prepared, full_matrices=False)
     values, left, right = values[:-1], left[:, :-1], right[:-1].T
@@ -154,7 +156,7 @@ def _permuted(rest: Floats, rounds: int, seed: int, mode: int) -> Iterator[Float
 
 
 def _to_scale(null: NDArray[np.floating], matrix: NDArray[np.floating]) -> Floats:
-    """Noise in units of the spread of each column of the matrix."""
+    """Centre the columns of noise, in units of the spread of those of the matrix."""
     noise = np.asarray(null, np.float64)
     return (noise - noise.mean(axis=0)) / np.asarray(matrix, np.float64).std(axis=0)
 
