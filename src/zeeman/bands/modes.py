@@ -72,10 +72,10 @@ def significant_modes(
     To test mode i, the larger modes are taken out of the prepared matrix, the columns of the rest are permuted
     independently of each other, freed again of the axes taken out and of the uniform mode, and scaled to the energy of
     the rest; p = (1 + number of permutations whose largest singular value reaches s_i)/(1 + permutations). So every
-    mode meets noise of the columns' own laws and no more energy than is left. Responses of many tokens to the same draws
-    err alike, though: their noise has axes of its own, which permuted columns do not know, and each counts as a mode.
-    ``nulls`` that come from the same draws know them: they are brought to the scale of the matrix's columns once and
-    keep their size, so p is the chance that the noise alone reaches s_i. Two modes are degenerate if their scores
+    mode meets noise of the columns' own laws and no more energy than is left. Responses of many tokens to the same
+    draws err alike, though: their noise has axes of its own, which permuted columns do not know, and each counts as a
+    mode. ``nulls`` that come from the same draws know them: they are brought to the scale of the matrix's columns once
+    and keep their size, so p is the chance that the noise alone reaches s_i. Two modes are degenerate if their scores
     (a, b) could be turned by any angle: with w = a² + b², R = (s_i² − s_{i+1}²)/(s_i² + s_{i+1}²), turning each row at
     random gives p = exp(−R² (Σw)²/Σw²).
 
@@ -158,7 +158,8 @@ def _permuted(rest: Floats, rounds: int, seed: int, mode: int) -> Iterator[Float
 def _to_scale(null: NDArray[np.floating], matrix: NDArray[np.floating]) -> Floats:
     """Centre the columns of noise, in units of the spread of those of the matrix."""
     noise = np.asarray(null, np.float64)
-    return (noise - noise.mean(axis=0)) / np.asarray(matrix, np.float64).std(axis=0)
+    scaled: Floats = (noise - noise.mean(axis=0)) / np.asarray(matrix, np.float64).std(axis=0)
+    return scaled
 
 
 def _largest(noise: Floats, energy: float | None) -> float:
