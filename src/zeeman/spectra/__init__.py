@@ -54,6 +54,7 @@ from zeeman.spectra.response import respond as respond
 from zeeman.spectra.reweighting import Weights as Weights
 from zeeman.spectra.reweighting import importance_weights as importance_weights
 from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
+from zeeman.spectra.shifted import shifted_nulls as shifted_nulls
 from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume

@@ -148,7 +148,7 @@ function modeRows(map) {
 
 function modeTable(maps) {
   const heads = [["step", 1], ["mode", 1], ["strength", 1], ["p", 1], ["p of the gap above", 1], ["components on one side", 0], ["on the other", 0]];
-  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted columns, and the components that carry more than an even share of each")),
+  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted draws, and the components that carry more than an even share of each")),
     el("div", { class: "tall" }, el("table", { class: "health modes" }, el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))), el("tbody", {}, maps.flatMap(modeRows)))));
 }
 
