@@ -75,19 +75,19 @@ def examine(
     series
         Folder of checkpoints, or repo@revisions such as EleutherAI/pythia-14m@step{0..143000}.
     probes
-        Folder of the library.
+        Folder of the library, or the name of one that an installed package publishes.
     out
         Folder of the examination; one that was stopped goes on from there.
     """
     started = time.monotonic()
     from zeeman import examination as room
-    from zeeman.probes import Library
+    from zeeman.probes import open_library
     from zeeman.subjects import Series
 
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),
-            Library.from_folder(probes),
+            open_library(probes),
             out,
             settings=sampling.chosen(),
             devices=measured.devices(),
