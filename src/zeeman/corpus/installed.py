@@ -45,11 +45,16 @@ def build_subset(folder: str | os.PathLike[str], *, cap: int = SUBSET_CAP) -> Co
 
 
 def _code() -> Iterator[Document]:
-    home, wanted, cut = Path(sysconfig.get_path("stdlib")), re.compile(PYTHON_SOURCE), by_length(30_000)
-    for path in sorted(home.rglob("*.py")):
-        name = f"lib/{path.relative_to(home).as_posix()}"
-        if wanted.search(name):
-            yield from _pieces(name, path, cut)
+    home, cut = Path(sysconfig.get_path("stdlib")), by_length(30_000)
+    for folder, below, files in os.walk(home):
+        # Left out here already, since what is installed beside the library may be a thousand times as much.
+        below[:] = sorted(
+            name for name in below if name not in ("site-packages", "dist-packages", "test", "__pycache__")
+        )
+        for path in (Path(folder) / name for name in sorted(files)):
+            name = f"lib/{path.relative_to(home).as_posix()}"
+            if re.search(PYTHON_SOURCE, name):
+                yield from _pieces(name, path, cut)
 
 
 def _topics() -> Iterator[Document]:
