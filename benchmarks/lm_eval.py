@@ -17,13 +17,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-CONTEXT = 96
+CONTEXT = {"gpt_neox": 96, "gpt2": 320}  # tokens, which are bytes for the second
 WORDS = 'the a river stone ab abab counts naïve über 東京 seven 7 12 blue, runs. (so) "yes" it\'s x=3; forest then'
 TASKS: dict[str, str] = {
     "by_place": """
@@ -83,7 +84,7 @@ def make(folder: Path) -> None:
         file.write_text("".join(json.dumps(doc) + "\n" for doc in docs[name]))
         head = f"task: {name}\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {file}\ntest_split: test\n"
         (folder / f"{name}.yaml").write_text(head + body)
-    for kind in ("gpt_neox", "gpt2"):
+    for kind in CONTEXT:
         make_model(folder / kind / "step0", kind, [doc["page"] for doc in pages])
 
 
@@ -109,8 +110,8 @@ def make_model(folder: Path, kind: str, texts: list[str]) -> None:
         vocab_size=raw.get_vocab_size(),
         hidden_size=64,
         num_hidden_layers=2,
-        max_position_embeddings=CONTEXT,
-        initializer_range=0.4,
+        max_position_embeddings=CONTEXT[kind],
+        initializer_range=0.2,
         eos_token_id=0,
         bos_token_id=0,
         num_attention_heads=4,
@@ -126,23 +127,22 @@ def theirs(folder: Path, kind: str) -> dict[str, Any]:
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
-    model = HFLM(
-        pretrained=str(folder / kind / "step0"), max_length=CONTEXT - 1, device="cpu", dtype="float32", batch_size=16
-    )
+    size: dict[str, Any] = {"max_length": CONTEXT[kind] - 1, "batch_size": 16}
+    model = HFLM(pretrained=str(folder / kind / "step0"), device="cpu", dtype="float32", **size)
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    found = lm_eval.simple_evaluate(model=model, tasks=list(TASKS), task_manager=manager, bootstrap_iters=0)
+    found = lm_eval.simple_evaluate(model=model, tasks=list(TASKS), task_manager=manager, bootstrap_iters=2)
     return {"version": lm_eval.__version__, "results": found["results"]}
 
 
-def ours(folder: Path, kind: str) -> dict[str, dict[str, float]]:
+def ours(folder: Path, kind: str, tasks: Sequence[str] = tuple(TASKS)) -> dict[str, dict[str, float]]:
     from zeeman import examine
     from zeeman.examination import Behaviours, SamplerSettings
     from zeeman.probes import Tokenizer
     from zeeman.probes.tasks import import_tasks
     from zeeman.subjects import Series
 
-    paths = [folder / f"{name}.yaml" for name in TASKS]
-    library = import_tasks(paths, Tokenizer.open(folder / kind / "step0"), context=CONTEXT)
+    paths = [folder / f"{name}.yaml" for name in tasks]
+    library = import_tasks(paths, Tokenizer.open(folder / kind / "step0"), context=CONTEXT[kind])
     found = examine(
         Series.from_folder(folder / kind),
         library,
@@ -161,10 +161,9 @@ def compare(ours: dict[str, dict[str, float]], theirs: dict[str, dict[str, Any]]
     rows = {}
     for task, metrics in ours.items():
         for metric, value in metrics.items():
-            name = f"{metric},none"
-            other = theirs[task].get(name)
-            if metric.endswith("_stderr") and not isinstance(other, float):
-                continue  # they give none for this metric
+            other = theirs[task].get(f"{metric},none")
+            if metric.endswith("_stderr") and ("perplexity" in metric or "bits" in metric):
+                continue  # theirs are drawn by chance, or not given
             difference = abs(value - other) / abs(other or 1)
             rows[f"{task} {metric}"] = {"zeeman": value, "lm_eval": other, "relative": difference}
     scores = {f"{task} {name[:-5]}" for task in theirs for name in theirs[task] if name.endswith(",none")}
@@ -188,7 +187,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder)
-        for kind in ("gpt_neox", "gpt2"):
+        for kind in CONTEXT:
             command = [arguments.peer_python, __file__, "--peer-python", "", "--theirs", kind, "--folder", name]
             offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": f"{name}/home", "PYTHONPATH": ""}
             subprocess.run(command, check=True, env=os.environ | offline, stdout=sys.stderr)

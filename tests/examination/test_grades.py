@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 import torch
 
 from tiny import CONTEXT, VOCABULARY, tiny_tokens
-from zeeman.examination import Behaviours, SamplerSettings, examine
+from zeeman import cli
+from zeeman.errors import ZeemanError
+from zeeman.examination import Behaviours, SamplerSettings, document, examine, results_documents
 from zeeman.probes import Foils, Library, Probe
 from zeeman.subjects import Series
 
@@ -85,3 +90,33 @@ def test_every_metric_is_what_it_says(tiny_folder: Path, graded_library: Library
             assert reading.standard_error == pytest.approx(error, rel=1e-5, abs=1e-7)
     shares = [read["choice", step].value for step in series.steps]
     assert shares[0] < shares[-1] == 1.0
+
+
+def test_results_say_what_was_read_under_the_names_of_tasks(
+    tiny_folder: Path, graded_library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `zeeman results` writes, read back: every value at every step, and its error."""
+    series = Series.from_folder(tiny_folder)
+    names = {"choice": "quiz.acc", "sized": "quiz.acc_norm", "words": "pages.word_perplexity", "exact": "dots.in.it"}
+    probes = [replace(graded_library[old], name=new) for old, new in names.items()]
+    library = Library.from_probes("tasks", graded_library.data, probes)
+    settings = SamplerSettings(batch_size=8)
+    found = examine(series, library, tmp_path / "store", devices=[Behaviours()], settings=settings)
+    found.store.write_reading("document", document(found))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["zeeman", "results", str(found.store.path), "--out", str(tmp_path / "r")])
+        with pytest.raises(SystemExit, match="0"):
+            cli.main()
+    for reading in found.of("behaviour"):
+        assert reading.provenance is not None
+        written = json.loads((tmp_path / "r" / f"results_{reading.provenance.step}.json").read_text())
+        assert set(written["results"]) == {"quiz", "pages", "dots.in.it"}
+        probe = reading.coordinates["probe"]
+        task, metric = ("dots.in.it", "acc") if probe == "dots.in.it" else probe.rsplit(".", 1)
+        assert written["results"][task][f"{metric},none"] == pytest.approx(reading.value)
+        assert written["results"][task][f"{metric}_stderr,none"] == pytest.approx(reading.standard_error)
+        assert written["higher_is_better"][task][metric] is (task != "pages")
+    with pytest.raises(ZeemanError, match=r"expected one of the steps .*, got 7"):
+        results_documents(document(found), [7])
+    with pytest.raises(ZeemanError, match="read no behaviours"):
+        results_documents({"behaviours": {"value": []}})

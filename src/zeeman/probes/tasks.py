@@ -113,7 +113,7 @@ def task_probes(task: TaskFile, tokenizer: Tokenizer, context: int) -> list[Prob
     -------
     list of Probe
     """
-    templates = Templates(task)
+    metrics, templates = _metrics(task), Templates(task)
     questions = [templates.question(number, doc) for number, doc in enumerate(task.docs())]
     encoded = [
         _windows(tokenizer, q.pairs[0][1], context)
@@ -124,9 +124,7 @@ def task_probes(task: TaskFile, tokenizer: Tokenizer, context: int) -> list[Prob
     if not all(encoded):
         raise task.error("doc_to_target", f"gives an empty text (document {[not e for e in encoded].index(True)})")
     stem = re.sub(r"[^A-Za-z0-9_.\-]", "_", task.name).lstrip(".-")[:80]
-    return [
-        _probe(f"{stem}.{metric}", task, questions, encoded, *_METRICS[task.kind][metric]) for metric in _metrics(task)
-    ]
+    return [_probe(f"{stem}.{metric}", task, questions, encoded, *_METRICS[task.kind][metric]) for metric in metrics]
 
 
 def _metrics(task: TaskFile) -> list[str]:
