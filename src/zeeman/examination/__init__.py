@@ -31,6 +31,7 @@ from zeeman.examination.potential import PotentialExamination as PotentialExamin
 from zeeman.examination.potential import examine_potential as examine_potential
 from zeeman.examination.responses import ResponseMatrix as ResponseMatrix
 from zeeman.examination.responses import response_matrix as response_matrix
+from zeeman.examination.results import results_documents as results_documents
 from zeeman.examination.run import DEVICES as DEVICES
 from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine

@@ -71,17 +71,30 @@ def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
     model = subject.model(subject.series.at(unit.step))
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, _ in unit.observed:
-        item = subject.observable(name)
-        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch).reading)
-        with torch.no_grad():
-            losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
-            arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()
-            if subject.loss is language_model_loss:
-                hits = [language_model_hits(model, rows_of(item.batch, part)) for part in parts]
-                arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
+        arrays[f"observed_{name}"] = _losses(subject, model, subject.observable(name))
+        foils = subject.foils(name)
+        if foils is not None:
+            arrays[f"foils_{name}"] = _losses(subject, model, foils)
+        if subject.loss is language_model_loss:
+            item = subject.observable(name)
+            with torch.no_grad():
+                hits = [language_model_hits(model, rows_of(item.batch, p)) for p in _parts(subject, model, item)]
+            arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
     place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
     for name, values in arrays.items():
         place.write_array(name, values)
+
+
+def _parts(subject: Subject, model: torch.nn.Module, item: Observable) -> list[torch.Tensor]:
+    return parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch).reading)
+
+
+def _losses(subject: Subject, model: torch.nn.Module, item: Observable) -> np.ndarray[Any, Any]:
+    with torch.no_grad():
+        parts = _parts(subject, model, item)
+        losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
+        found: np.ndarray[Any, Any] = torch.cat(losses)[item.scored].numpy()
+    return found
 
 
 def run_together(subject: Subject, store: Store, units: Sequence[Unit], parent: int | None = None) -> None:

@@ -11,5 +11,9 @@ from zeeman.probes.demo import standard_library_text as standard_library_text
 from zeeman.probes.demo import text_windows as text_windows
 from zeeman.probes.demo import training_text as training_text
 from zeeman.probes.demo import training_windows as training_windows
+from zeeman.probes.entry_points import open_library as open_library
+from zeeman.probes.entry_points import published_libraries as published_libraries
+from zeeman.probes.foils import Foils as Foils
 from zeeman.probes.library import Library as Library
 from zeeman.probes.probe import Probe as Probe
+from zeeman.probes.tokenizer import Tokenizer as Tokenizer

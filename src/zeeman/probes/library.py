@@ -15,13 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zeeman.errors import ZeemanError
 from zeeman.probes.probe import METRICS, Probe
+from zeeman.probes.rows import read_probe, write_rows
 from zeeman.probes.vocabulary import read_vocabulary
 
-_INT64 = np.iinfo(np.int64)
 _VOCABULARY = "vocabulary.json"
 
 
@@ -47,6 +45,7 @@ class Library:
 
     Examples
     --------
+    >>> import numpy as np
     >>> def probe(name):
     ...     return Probe(name, np.array([[0, 1]]), np.array([[False, True]]))
     >>> library = Library.from_probes("tiny", probe("train"), [probe("a"), probe("b")])
@@ -90,6 +89,7 @@ class Library:
 
         Examples
         --------
+        >>> import numpy as np
         >>> probe = Probe("p", np.array([[0, 1]]), np.array([[False, True]]))
         >>> Library.from_probes("twice", probe, [probe])
         Traceback (most recent call last):
@@ -106,7 +106,8 @@ class Library:
         The folder holds ``library.toml`` with ``name``, ``data`` (which of the probes is the data), if wanted
         ``vocabulary`` (a file for :func:`~zeeman.probes.vocabulary.read_vocabulary`) and a table
         ``[probes.<name>]`` for each probe with ``file``, and if wanted ``concepts`` and ``metric``. The file holds a
-        JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0).
+        JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0),
+        ``size``, a number, and ``foils``, a list of rows of tokens, scored and size; see `Probe`.
 
         Parameters
         ----------
@@ -120,6 +121,7 @@ class Library:
         Examples
         --------
         >>> import tempfile
+        >>> import numpy as np
         >>> probes = [Probe(name, np.array([[0, 1]]), np.array([[False, True]])) for name in ("train", "a")]
         >>> library = Library.from_probes("tiny", probes[0], probes[1:])
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +160,10 @@ class Library:
             If the folder holds anything else, or cannot be written.
         """
         target = Path(os.path.abspath(path))
-        files = {"library.toml": self._toml(), **{f"{probe.name}.jsonl": _rows(probe) for probe in (self.data, *self)}}
+        files = {
+            "library.toml": self._toml(),
+            **{f"{probe.name}.jsonl": write_rows(probe) for probe in (self.data, *self)},
+        }
         if self.vocabulary:
             files[_VOCABULARY] = json.dumps(self.vocabulary, ensure_ascii=False, indent=0) + "\n"
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -209,6 +214,7 @@ class Library:
 
         Examples
         --------
+        >>> import numpy as np
         >>> probe = Probe("p", np.array([[0, 1]]), np.array([[False, True]]))
         >>> library = Library.from_probes("two", Probe("d", probe.inputs, probe.scored), [probe], ["a", " b"])
         >>> library.text(1), library.text(2)
@@ -243,13 +249,6 @@ class Library:
 
 def _quoted(value: str | list[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _rows(probe: Probe) -> str:
-    rows = zip(probe.inputs.tolist(), probe.scored, strict=True)
-    return "".join(
-        json.dumps({"tokens": tokens, "scored": np.flatnonzero(mask).tolist()}) + "\n" for tokens, mask in rows
-    )
 
 
 def _check_distinct(library: str, probes: Sequence[Probe]) -> None:
@@ -349,67 +348,4 @@ def _read_probe(index: _Index, name: str) -> Probe:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise index.error(table, "file", f"names {file}, which cannot be read ({reason})") from error
-    rows = [_read_row(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not rows:
-        raise ZeemanError(f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none.")
-    length = len(rows[0][1])
-    for where, tokens, _ in rows:
-        if len(tokens) != length:
-            raise ZeemanError(
-                f"{where}: field 'tokens' must have one length in the whole file, "
-                f"expected {length} as in the first row, found {len(tokens)}."
-            )
-    inputs = np.array([tokens for _, tokens, _ in rows], dtype=np.int64)
-    scored = np.zeros(inputs.shape, dtype=np.bool_)
-    for row, (_, _, positions) in enumerate(rows):
-        scored[row, positions] = True
-    try:
-        return Probe(name, inputs, scored, tuple(concepts), metric)
-    except ZeemanError as error:
-        raise ZeemanError(f"{file}: {error}") from error
-
-
-def _read_row(where: str, line: bytes) -> tuple[str, list[int], list[int]]:
-    """Return where a row stands, its tokens and its scored positions."""
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ZeemanError(
-            f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got no JSON: {error}.'
-        ) from error
-    if not isinstance(row, dict):
-        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {_brief(row)}.')
-    for field in row:
-        if field not in ("tokens", "scored"):
-            raise ZeemanError(f"{where}: field {field!r} is unknown; a row has tokens and, if wanted, scored.")
-    if "tokens" not in row:
-        raise ZeemanError(f"{where}: field 'tokens' is missing; it lists the row's token ids.")
-    tokens = _read_integers(where, "tokens", row["tokens"], 0, int(_INT64.max))
-    if not tokens:
-        raise ZeemanError(f"{where}: field 'tokens' is empty; expected at least one token id.")
-    default = range(1, len(tokens))
-    scored = _read_integers(where, "scored", row.get("scored", [*default]), 1, len(tokens) - 1)
-    return where, tokens, scored
-
-
-def _read_integers(where: str, field: str, value: object, lowest: int, highest: int) -> list[int]:
-    if not isinstance(value, list):
-        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {_brief(value)}.")
-    for position, number in enumerate(value):
-        if type(number) is not int:
-            raise ZeemanError(
-                f"{where}: field {field!r} must be a list of integers, got {_brief(number)} at position {position}."
-            )
-        if not lowest <= number <= highest:
-            bounds = (
-                f"from {lowest} to {highest}" if highest < _INT64.max else f"of at least {lowest} that fit in int64"
-            )
-            raise ZeemanError(
-                f"{where}: field {field!r} must hold integers {bounds}, got {_brief(number)} at position {position}."
-            )
-    return value
-
-
-def _brief(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return read_probe(file, lines, name, tuple(concepts), metric)
