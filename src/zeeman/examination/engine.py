@@ -73,7 +73,7 @@ def run_units(
     ZeemanError
         If a worker dies.
     """
-    missing = [unit for unit in units if not store.unit(unit).complete]
+    missing = [unit for unit in units if not store.unit(unit).settle()]
     done = len(units) - len(missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
     for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):

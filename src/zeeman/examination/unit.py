@@ -153,7 +153,7 @@ class Unit:
     @cached_property
     def chain_key(self) -> str:
         """Hash of all that determines the walk itself, whatever is observed along it."""
-        content = asdict(self) | {"observed": (), "sampler_version": SAMPLER_VERSION}
+        content = asdict(replace(self, observed=())) | {"sampler_version": SAMPLER_VERSION}
         if not self.lanczos_steps:
             content.pop("lanczos_steps")
         if self.settings:
