@@ -20,7 +20,7 @@ class Damaged(ZeemanError):
     """A file that is not what was written."""
 
     def __init__(self, what: str, store: Path, why: object) -> None:
-        self.why = str(why)
+        self.what, self.why = what, str(why)
         super().__init__(
             f"{what} is damaged ({why}); run zeeman fsck {store} --repair, then the examination again, which computes "
             "what is lost."

@@ -168,8 +168,7 @@ class Store:
             If what one of them says of itself is not what was written.
         """
         held = (UnitStore(path) for path in sorted((self.path / "units").iterdir()))
-        units = ((one.path.name, unit_of(one.attributes)) for one in held if one.complete)
-        return [unit for name, unit in units if unit and unit.key == name]
+        return [unit for one in held if one.complete and (unit := _unit(one))]
 
     def walked(self, chain_key: str, name: str) -> UnitStore:
         """A finished unit that walked a chain and holds an array."""
@@ -214,3 +213,16 @@ def unit_of(attributes: Mapping[str, Any]) -> Unit | None:
         return Unit(**values)
     except (KeyError, TypeError, ValueError, ZeemanError):
         return None
+
+
+def _unit(held: UnitStore) -> Unit | None:
+    """What a place says it holds, if that is what its name is the hash of."""
+    try:
+        unit = unit_of(held.peek())
+        if unit is not None and unit.key == held.path.name:
+            return unit
+    except ValueError:
+        pass
+    # Another version's, or damaged: then this raises. Where the hash is right there is no need to look.
+    _ = held.attributes
+    return None
