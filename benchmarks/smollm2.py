@@ -39,7 +39,7 @@ from zeeman.sampling import (
 )
 from zeeman.spectra import llc_mean, llc_variance, minibatch_variance, respond
 
-HEADS = ("l8h2", "l22h4")
+HEADS = ("l8h2",)
 LENGTH, ROWS, DATA = 64, 4, 16
 N_BETA, LOCALIZATION, LR, CHAINS = 100.0, 1000.0, 2e-4, 3
 SCHEDULE = Schedule(num_draws=20, num_burnin_steps=15, num_steps_bw_draws=2)

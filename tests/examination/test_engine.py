@@ -10,8 +10,8 @@ import pytest
 from zeeman.examination import SamplerSettings, Store, Subject, engine, plan
 from zeeman.examination.devices import chains
 from zeeman.examination.engine import run_units
-from zeeman.examination.store import UnitStore
 from zeeman.examination.unit import Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.probes import Library
 from zeeman.subjects import Series
 

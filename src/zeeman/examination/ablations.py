@@ -11,9 +11,9 @@ import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.device import Draws, provenance
-from zeeman.examination.store import UnitStore
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.reading import Reading, Verdict
 from zeeman.sampling import attention_patterns, language_model_loss, mean_ablation
 from zeeman.spectra import mean_between_rows

@@ -83,7 +83,7 @@ def run_units(
     """
     if engine not in get_args(EngineName):
         raise ZeemanError(f"engine must be one of {', '.join(get_args(EngineName))}, got {engine!r}; choose one.")
-    missing = [unit for unit in units if not store.unit(unit).complete]
+    missing = [unit for unit in units if not store.unit(unit).settle()]
     done = len(units) - len(missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
     for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):

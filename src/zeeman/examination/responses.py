@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.device import Draws
 from zeeman.examination.devices import chain_health
-from zeeman.examination.store import CHUNK_TOKENS
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.examination.unit_store import CHUNK_TOKENS
 from zeeman.probes import Library
 from zeeman.reading import Verdict
 from zeeman.spectra import (

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from zeeman.examination.ablations import run_ablation
-from zeeman.examination.store import Store, UnitStore, told
+from zeeman.examination.files import told
+from zeeman.examination.store import Store
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.sampling import (
     Block,
     ChainState,
