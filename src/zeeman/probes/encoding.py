@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from zeeman.probes.vocabulary import read_vocabulary
 
 Span = tuple[int, int]
 Tokenizer = Any
-"""None (bytes), a path, a sequence of strings, a tokenizer of `tokenizers` or `transformers`, or text → ids."""
+"""None (bytes), a path, strings, a tokenizer of `tokenizers` or `transformers`, a function, or an `Encoder`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Encoder:
     vocabulary: tuple[str, ...] = ()
 
     def score(self, text: str, marks: NDArray[np.int8]) -> tuple[list[int], list[bool]]:
-        """Encode text, and find the tokens that are asked for.
+        r"""Encode text, and find the tokens that are asked for.
 
         A token is asked for if at least one of its characters is decided and all of them, but for a space that begins
         it, belong to the answer: a token that runs over an answer's border is never asked for.
@@ -55,10 +56,10 @@ class Encoder:
 
         Examples
         --------
-        >>> words = make_encoder(["1+1", "=", " ", " 2", "2", "2\\n"])
+        >>> words = make_encoder(["1+1", "=", " ", " 2", "2", "2\n"])
         >>> words.score("1+1= 2", np.array([0, 0, 0, 0, 0, 2], np.int8))
         ([0, 1, 3], [False, False, True])
-        >>> words.score("1+1=2\\n", np.array([0, 0, 0, 0, 2, 0], np.int8))
+        >>> words.score("1+1=2\n", np.array([0, 0, 0, 0, 2, 0], np.int8))
         ([0, 1, 5], [False, False, False])
         """
         tokens, spans = self.encode(text, _cuts(text, marks))
@@ -90,7 +91,8 @@ def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
         - a tokenizer of ``tokenizers`` or ``transformers``;
         - any function from text to a list of ids. It does not tell which characters a token stands for, so text is
           cut before each decision and after each answer, every part is encoded by itself, and the first token of a
-          decision is asked for.
+          decision is asked for;
+        - an encoder, which is returned.
 
     Raises
     ------
@@ -104,6 +106,8 @@ def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
     >>> make_encoder(lambda text: [len(text)]).encode("1+1=2", [0, 4, 5])
     ([4, 1], [(0, 4), (4, 5)])
     """
+    if isinstance(tokenizer, Encoder):
+        return tokenizer
     if tokenizer is None:
         return Encoder(_encode_bytes, tuple(chr(code) if code < 128 else f"\\x{code:02x}" for code in range(256)))
     if isinstance(tokenizer, str | os.PathLike):
@@ -178,7 +182,7 @@ def _encode_parts(
 ) -> tuple[list[int], list[Span]]:
     tokens: list[int] = []
     spans: list[Span] = []
-    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for begin, end in pairwise(cuts):
         found = [int(token) for token in encode(text[begin:end])]
         tokens += found
         spans += [(begin, end) if index == 0 else (end, end) for index in range(len(found))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.demo import text_windows
-from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
+from zeeman.probes.encoding import Tokenizer, make_encoder
 from zeeman.probes.probe import Probe
 
 _TRIES = 20
@@ -46,9 +46,10 @@ def text_probe(
     name : str
     source : path or sequence of str
         Texts themselves; or a file, or a folder whose files are read in the order of their paths: each line of a
-        ``.jsonl`` file is an object with the field ``text``, any other file is one text. Longer texts give more windows.
+        ``.jsonl`` file is an object with the field ``text``, any other file is one text.
+        Longer texts give more windows.
     tokenizer
-        See `make_encoder`; or an `Encoder`.
+        See `make_encoder`.
     seed : int
     rows, length : int
         Windows, which may overlap, and tokens of each.
@@ -66,7 +67,7 @@ def text_probe(
     >>> probe.inputs.shape, int(probe.scored.sum()), probe.metric
     ((2, 8), 14, 'loss')
     """
-    encoder = tokenizer if isinstance(tokenizer, Encoder) else make_encoder(tokenizer)
+    encoder = make_encoder(tokenizer)
     texts = _read_texts(Path(source)) if isinstance(source, str | os.PathLike) else list(source)
     sizes = np.array([len(text) for text in texts], dtype=np.float64)
     rng = np.random.default_rng([seed, *name.encode()])
@@ -85,7 +86,7 @@ def text_probe(
             break
     if len(windows) < rows:
         raise ZeemanError(
-            f"probe {name}: expected texts that yield {rows} windows of {length} tokens, got {len(windows)} windows from "
+            f"probe {name}: expected texts that yield {rows} windows of {length} tokens, got {len(windows)} from "
             f"{len(texts)} texts; give longer texts or ask for shorter rows."
         )
     scored = np.ones((rows, length), np.bool_)

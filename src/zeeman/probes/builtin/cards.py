@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.builtin import copying, grammar, language, noise, numbers, reference, structure, text
@@ -60,12 +61,11 @@ class Card:
 @cache
 def _cards() -> dict[str, Card]:
     content = tomllib.loads(files("zeeman.probes.builtin").joinpath("cards.toml").read_text(encoding="utf-8"))
-    return {
-        name: Card(
-            name, **{key: tuple(value) if isinstance(value, list) else value for key, value in content[name].items()}
-        )
-        for name in GENERATORS
-    }
+    return {name: _card(name, content[name]) for name in GENERATORS}
+
+
+def _card(name: str, table: dict[str, Any]) -> Card:
+    return Card(**{"name": name, **table, "levels": tuple(table["levels"]), "chance": tuple(table["chance"])})
 
 
 def builtin_cards() -> tuple[Card, ...]:

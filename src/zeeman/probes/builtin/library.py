@@ -33,8 +33,8 @@ def builtin_library(
     """Build probes of many concepts, each a subdistribution and a behaviour, in the tokens of a model.
 
     Each row is filled with questions of one kind, one after the other, and cut at its length. Only tokens that decide
-    an answer are scored; see `Encoder.score`. Each probe is a function of the seed, its name and the tokenizer alone, and
-    its first rows do not depend on how many there are.
+    an answer are scored; see `Encoder.score`. Each probe is a function of the seed, its name, the tokenizer and the
+    length of its rows alone, and its first rows do not depend on how many there are.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def builtin_library(
     """
     if seed < 0 or rows < 1 or length < 2:
         raise ZeemanError(
-            f"expected a seed from 0, at least one row and two tokens a row, got seed {seed}, {rows} rows, {length} tokens."
+            f"expected a seed from 0, at least one row and two tokens a row, got seed {seed}, "
+            f"{rows} rows of {length} tokens."
         )
     encoder = make_encoder(tokenizer)
     probes = []
@@ -101,8 +102,8 @@ def fill_rows(
                 break
         else:
             raise ZeemanError(
-                f"probe {card}: in rows of {length} tokens no token of this tokenizer decides an answer; ask for longer "
-                "rows, or leave the probe out."
+                f"probe {card}: in rows of {length} tokens no token of this tokenizer decides an answer; ask for "
+                "longer rows, or leave the probe out."
             )
     return inputs, scored
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from zeeman.probes.builtin.items import Generator, Item, spaced
@@ -12,7 +14,7 @@ _DIGITS = [chr(code) for code in range(48, 58)]
 _PRINTABLE = [chr(code) for code in range(33, 127)]
 
 
-def _uniform(kinds: list[str]) -> Generator:
+def _uniform(kinds: Sequence[str]) -> Generator:
     def generate(rng: np.random.Generator, difficulty: int) -> Item:
         chosen = [kinds[index] for index in rng.integers(len(kinds), size=16)]
         return [*spaced(chosen, [True] * len(chosen)), "\n"]

@@ -13,7 +13,7 @@ from importlib.metadata import distribution
 
 import numpy as np
 
-from zeeman.probes.builtin.items import Answer, Generator, Item, between
+from zeeman.probes.builtin.items import Answer, Generator, Item, between, pick
 from zeeman.probes.demo import held_out_text, standard_library_text
 
 KNOWN = 32
@@ -21,7 +21,9 @@ KNOWN = 32
 _EXCERPT = 400
 _LICENSED = ("numpy", "scipy", "torch", "transformers")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
-_ASKED = ")]"
+_ASKED = (")", "]")
+_DISTANCES = ((4, 11), (12, 23), (24, 60))
+_BRACKET = re.compile(r"[()\[\]{}]")
 _CODE_LINE = re.compile(r"^[^\n'\"#\\]+", re.MULTILINE)
 
 
@@ -75,33 +77,33 @@ def _excerpts(source: Callable[[], str], size: int = _EXCERPT) -> Generator:
 
 
 @cache
-def _closed(kind: str, difficulty: int) -> tuple[tuple[int, int], ...]:
-    """Where a line of code begins, and where in it a bracket of this kind closes, the last one opened being of another kind.
+def _closings() -> dict[tuple[str, int], list[tuple[int, int]]]:
+    """Find lines of code in which a bracket closes while the one opened last is of another kind.
 
-    Distances from the opening bracket are 4–11, 12–23 and 24–60 characters at the three difficulties.
+    Returned are, for each kind and difficulty, where the lines begin and where in the text the brackets close.
     """
-    lowest, highest = ((4, 11), (12, 23), (24, 60))[difficulty - 1]
-    found = []
-    for match in _CODE_LINE.finditer(library_text()):
-        opened: list[int] = []
-        line, last = match[0], ""
-        for index, character in enumerate(line):
-            if character in _CLOSES.values():
-                opened.append(index)
-                last = character
-            elif character in _CLOSES:
-                if not opened or line[opened[-1]] != _CLOSES[character]:
-                    break
-                start = opened.pop()
-                inner = last != _CLOSES[character]
-                if character == kind and inner and lowest <= index - start <= highest and index < 100:
-                    found.append((match.start(), match.start() + index))
-    return tuple(found)
+    found: dict[tuple[str, int], list[tuple[int, int]]] = {(kind, level): [] for kind in _ASKED for level in (1, 2, 3)}
+    for line in _CODE_LINE.finditer(library_text()):
+        opened: list[tuple[int, str]] = []
+        last = ""
+        for match in _BRACKET.finditer(line[0]):
+            at, kind = match.start(), match[0]
+            if kind not in _CLOSES:
+                opened.append((at, kind))
+                last = kind
+            elif not opened or opened[-1][1] != _CLOSES[kind]:
+                break
+            else:
+                distance = at - opened.pop()[0]
+                level = next((n for n, (low, high) in enumerate(_DISTANCES, 1) if low <= distance <= high), 0)
+                if last != _CLOSES[kind] and (kind, level) in found and at < 100:
+                    found[kind, level].append((line.start(), line.start() + at))
+    return found
 
 
 def code_brackets(rng: np.random.Generator, difficulty: int) -> Item:
     """A line of real code up to a closing bracket, whose kind is asked for; round and square as often."""
-    places = _closed(_ASKED[between(rng, 0, 1)], difficulty)
+    places = _closings()[pick(rng, _ASKED), difficulty]
     begin, end = places[between(rng, 0, len(places) - 1)]
     text = library_text()
     return [text[begin:end], Answer(text[end]), "\n"]

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 FEMALE = ("Amy", "Cora", "Eve", "Gail", "Ida", "Kim", "Mary", "Olga", "Rose", "Tina")
 MALE = ("Bob", "Dan", "Fred", "Hugo", "Jack", "Leo", "Ned", "Paul", "Sam", "Will")
 """No two of the twenty names share an initial."""
 
-ANIMALS = tuple(
-    "ant bee cat dog eel fox gnu hen ibex jay kite lynx mole newt owl pig quail rat seal toad vole wolf yak zebra".split()
+ANIMALS = _words(
+    "ant bee cat dog eel fox gnu hen ibex jay kite lynx mole newt owl pig quail rat seal toad vole wolf yak zebra"
 )
 """No two share an initial."""
 
 SPELLED = (
-    tuple(
-        "cat dog sun box pen hat cup red fix jam key lip map net owl pig rug sky tub van wax yes zip arm ice".split()
-    ),
-    tuple("house plant bread chair dream flock grape horse jumpy knife light money night ocean piano quest".split()),
-    tuple("blanket chamber country daylong fishery holiday journey kingdom machine picture problem quickly".split()),
+    _words("cat dog sun box pen hat cup red fix jam key lip map net owl pig rug sky tub van wax yes zip arm ice"),
+    _words("house plant bread chair dream flock grape horse jumpy knife light money night ocean piano quest"),
+    _words("blanket chamber country daylong fishery holiday journey kingdom machine picture problem quickly"),
 )
 """Words of three, five and seven letters; none has a letter twice."""
 
 SEGMENTED = (
-    tuple("at be do go he if my no so up we".split()),
-    tuple("blue cold dark ears fish gold hand jump king lamp moon nest open park quiz rain salt tree wind".split()),
-    tuple("bridge candle doctor engine flower garden harbor island jacket kitten ladder market needle orange".split()),
+    _words("at be do go he if my no so up we"),
+    _words("blue cold dark ears fish gold hand jump king lamp moon nest open park quiz rain salt tree wind"),
+    _words("bridge candle doctor engine flower garden harbor island jacket kitten ladder market needle orange"),
 )
 """Of each list no word begins another, so that a string of them falls apart in one way."""
 
-NOUNS = tuple("key door lamp book chair friend river car dog cat plant tower girl boy ship king stone wall".split())
+NOUNS = _words("key door lamp book chair friend river car dog cat plant tower girl boy ship king stone wall")
 PLACES = ("near", "behind", "beside", "under", "above", "before")
 SHIFTY_NOUNS = (
-    tuple("bus lens gas virus iris atlas cat dog river book door lamp".split()),
-    tuple("mice geese men women feet teeth".split()) + tuple("cats dogs rivers books doors lamps".split()),
+    _words("bus lens gas virus iris atlas cat dog river book door lamp"),
+    _words("mice geese men women feet teeth") + _words("cats dogs rivers books doors lamps"),
 )
 """Singular and plural nouns; half of each end in s."""
 
@@ -78,7 +81,7 @@ PHRASES = (
         "thank you",
         "good night",
         "for example",
-        "right away",
+        "traffic jam",
         "per hundred",
         "no doubt",
         "so far",
@@ -92,7 +95,7 @@ PHRASES = (
         "a lot of",
         "ladies and gentlemen",
         "more or less",
-        "now and then",
+        "rock and roll",
         "day and night",
         "salt and pepper",
         "bed and breakfast",
@@ -112,13 +115,13 @@ PHRASES = (
         "last but not least",
         "to be or not to be",
         "the tip of the iceberg",
-        "down the rabbit hole",
+        "what goes up must come down",
     ),
 )
-"""Phrases of two, three, and more words."""
+"""Phrases of two, three, and more words; the last words of a level begin with different letters."""
 
 SEQUENCES = (
     tuple(chr(code) for code in range(97, 123)),
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    tuple("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()),
+    _words("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"),
 )
