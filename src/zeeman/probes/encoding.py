@@ -37,7 +37,7 @@ class Encoder:
     encode: Callable[[str, Sequence[int]], tuple[list[int], list[Span]]]
     vocabulary: tuple[str, ...] = ()
 
-    def score(self, text: str, marks: NDArray[np.int8]) -> tuple[list[int], list[bool]]:
+    def score(self, text: str, marks: NDArray[np.int8]) -> tuple[list[int], NDArray[np.bool_]]:
         r"""Encode text, and find the tokens that are asked for.
 
         A token is asked for if at least one of its characters is decided and all of them, but for a space that begins
@@ -52,23 +52,24 @@ class Encoder:
         Returns
         -------
         tokens : list of int
-        scored : list of bool
+        scored : bool array, shape (tokens,)
 
         Examples
         --------
         >>> words = make_encoder(["1+1", "=", " ", " 2", "2", "2\n"])
         >>> words.score("1+1= 2", np.array([0, 0, 0, 0, 0, 2], np.int8))
-        ([0, 1, 3], [False, False, True])
+        ([0, 1, 3], array([False, False,  True]))
         >>> words.score("1+1=2\n", np.array([0, 0, 0, 0, 2, 0], np.int8))
-        ([0, 1, 5], [False, False, False])
+        ([0, 1, 5], array([False, False, False]))
         """
         tokens, spans = self.encode(text, _cuts(text, marks))
-        scored = []
-        for begin, end in spans:
-            if end > begin and text[begin] == " " and not marks[begin]:
-                begin += 1
-            part = marks[begin:end]
-            scored.append(bool(part.size) and bool(part.min() >= 1) and bool(part.max() == 2))
+        begins, ends = np.array(spans, dtype=np.int64).reshape(-1, 2).T
+        spaces = np.frombuffer(text.encode("utf-32-le"), dtype="<u4") == ord(" ")
+        led = begins < ends
+        led[led] = spaces[begins[led]] & (marks[begins[led]] == 0)
+        begins = begins + led
+        given, decided = (np.concatenate([[0], np.cumsum(marks == mark)]) for mark in (0, 2))
+        scored = (given[ends] == given[begins]) & (decided[ends] > decided[begins])
         return tokens, scored
 
 

@@ -74,7 +74,8 @@ def flatten(item: Item) -> tuple[str, Marks]:
             marks += [0] * len(part)
         else:
             text += part.text
-            marks += [2 if index in part.at else 1 for index in range(len(part.text))]
+            decided = set(part.at)
+            marks += [2 if index in decided else 1 for index in range(len(part.text))]
     return text, np.array(marks, dtype=np.int8)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.builtin.cards import GENERATORS, find_probes
-from zeeman.probes.builtin.items import Generator, Item, flatten
+from zeeman.probes.builtin.items import Generator, Marks, flatten
 from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
 from zeeman.probes.library import Library
 from zeeman.probes.probe import Probe
@@ -96,7 +96,7 @@ def fill_rows(
     inputs, scored = np.empty((rows, length), np.int64), np.zeros((rows, length), np.bool_)
     for row in range(rows):
         for _ in range(_TRIES):
-            tokens, asked = encoder.score(*_write(GENERATORS[card], rng, level, encoder, length))
+            tokens, asked = _write_row(GENERATORS[card], rng, level, encoder, length)
             inputs[row], scored[row, 1:] = tokens[:length], asked[1:length]
             if scored[row].any():
                 break
@@ -108,24 +108,23 @@ def fill_rows(
     return inputs, scored
 
 
-def _write(
+def _write_row(
     generate: Generator, rng: np.random.Generator, level: int, encoder: Encoder, length: int
-) -> tuple[str, NDArray[np.int8]]:
+) -> tuple[list[int], NDArray[np.bool_]]:
     """Write items one after the other until they fill a row of tokens; an item that was just asked is drawn anew."""
-    item: Item = []
-    seen: set[str] = set()
-    wanted = length
+    texts: list[str] = []
+    marks: list[Marks] = []
+    wanted, written = length, 0
     while True:
-        text, _ = flatten(item)
-        while len(text) < wanted:
+        while written < wanted:
             for _ in range(_TRIES):
-                added = generate(rng, level)
-                if (written := flatten(added)[0]) not in seen:
+                text, marked = flatten(generate(rng, level))
+                if text not in texts:
                     break
-            seen.add(written)
-            item += added
-            text += written
-        text, marks = flatten(item)
-        if len(encoder.score(text, marks)[0]) >= length:
-            return text, marks
+            texts.append(text)
+            marks.append(marked)
+            written += len(text)
+        tokens, scored = encoder.score("".join(texts), np.concatenate(marks))
+        if len(tokens) >= length:
+            return tokens, scored
         wanted *= 2
