@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from zeeman.errors import ZeemanError
-from zeeman.probes.probe import METRICS, Probe
+from zeeman.probes.faults import brief, header_keys, parse_row, syntax_error
+from zeeman.probes.probe import METRICS, NAME, Probe
 from zeeman.probes.vocabulary import read_vocabulary
 
 _INT64 = np.iinfo(np.int64)
@@ -131,18 +132,21 @@ class Library:
         index = _Index(file)
         index.only((), ("name", "data", "vocabulary", "probes"))
         name, data = index.field((), "name", str), index.field((), "data", str)
+        if not name or not name.isprintable():
+            raise index.error((), "name", f"gives no name: a library's name must be printable, got {name!r}")
         tables = index.field((), "probes", dict)
+        _check_names(index, tables)
         probes = {key: _read_probe(index, key) for key in tables}
         if data not in probes:
             raise index.error((), "data", f"must name one of the probes ({', '.join(probes) or 'none'}), got {data!r}")
         sample = probes.pop(data)
         if not probes:
             raise index.error((), "probes", f"must hold at least one probe besides the data {data!r}, got none")
+        words = index.field((), "vocabulary", str, "")
         try:
-            words = index.field((), "vocabulary", str, "")
             return cls(name, probes, sample, read_vocabulary(file.parent / words) if words else ())
         except ZeemanError as error:
-            raise ZeemanError(f"{file}: {error}") from error
+            raise index.error((), "vocabulary", f"names none: {str(error).rstrip('.')}") from error
 
     def to_folder(self, path: str | os.PathLike[str]) -> None:
         """Write the library to a folder, which appears complete or not at all.
@@ -276,8 +280,7 @@ class _Index:
         if not file.parent.is_dir():
             raise ZeemanError(f"expected the folder of a library, but {file.parent} is no folder; check the path.")
         try:
-            self.text = file.read_text(encoding="utf-8-sig")
-            self.content = tomllib.loads(self.text)
+            raw = file.read_bytes()
         except FileNotFoundError as error:
             raise ZeemanError(
                 f"{file.parent} holds no library.toml; a library needs one that lists its probes."
@@ -286,8 +289,11 @@ class _Index:
             raise ZeemanError(
                 f"{file} cannot be read ({error.strerror}); check the path and its permissions."
             ) from error
+        try:
+            self.text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+            self.content = tomllib.loads(self.text)
         except (ValueError, RecursionError) as error:
-            raise ZeemanError(f"{file}: expected TOML in UTF-8, got a syntax error: {error}.") from error
+            raise syntax_error(file, raw, error) from error
 
     def error(self, table: tuple[str, ...], field: str, problem: str) -> ZeemanError:
         """Say what is wrong with a field, and where it stands."""
@@ -300,8 +306,8 @@ class _Index:
         current: tuple[str, ...] = ()
         for number, line in enumerate(self.text.split("\n"), start=1):
             stripped = line.strip()
-            if header := re.match(r"\[(.+)\]", stripped):
-                current = tuple(part.strip().strip("\"'") for part in header[1].split(".", 1))
+            if re.match(r"\[.+\]", stripped):
+                current = header_keys(stripped)
                 if current == (*table, field):
                     return number
             elif current == table and stripped.partition("=")[0].strip().strip("\"'") == field:
@@ -334,14 +340,31 @@ class _Index:
                 raise self.error(table, field, f"is unknown; a table of this kind has {', '.join(known)}")
 
 
+def _check_names(index: _Index, names: Iterable[str]) -> None:
+    """Refuse names of probes that are none, or the same when case is ignored."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise index.error(
+                ("probes",),
+                name,
+                "is no name: a probe's name must be 1 to 100 letters, digits, '_', '-' or '.', not starting with '-' "
+                "or '.'",
+            )
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise index.error(
+                ("probes",), name, f"is no new name: the names {other} and {name} are the same when case is ignored"
+            )
+
+
 def _read_probe(index: _Index, name: str) -> Probe:
     """Read the probe that a table of library.toml describes."""
     table = ("probes", name)
     index.only(table, ("file", "concepts", "metric"))
     file = index.file.parent / index.field(table, "file", str)
     concepts, metric = index.field(table, "concepts", list, []), index.field(table, "metric", str, "loss")
-    if not all(isinstance(concept, str) for concept in concepts):
-        raise index.error(table, "concepts", f"must be a list of strings, got {concepts!r}")
+    if not all(isinstance(concept, str) and concept and concept.isprintable() for concept in concepts):
+        raise index.error(table, "concepts", f"must be a list of strings that can be printed, got {concepts!r:.60}")
     if metric not in METRICS:
         raise index.error(table, "metric", f"must be one of {', '.join(METRICS)}, got {metric!r}")
     try:
@@ -351,7 +374,10 @@ def _read_probe(index: _Index, name: str) -> Probe:
         raise index.error(table, "file", f"names {file}, which cannot be read ({reason})") from error
     rows = [_read_row(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
-        raise ZeemanError(f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none.")
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none; "
+            "line 1 must have the field 'tokens'."
+        )
     length = len(rows[0][1])
     for where, tokens, _ in rows:
         if len(tokens) != length:
@@ -363,22 +389,17 @@ def _read_probe(index: _Index, name: str) -> Probe:
     scored = np.zeros(inputs.shape, dtype=np.bool_)
     for row, (_, _, positions) in enumerate(rows):
         scored[row, positions] = True
-    try:
-        return Probe(name, inputs, scored, tuple(concepts), metric)
-    except ZeemanError as error:
-        raise ZeemanError(f"{file}: {error}") from error
+    if not scored.any():
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
+            f"name one from 1 to {max(length - 1, 1)} in field 'scored' of line 1."
+        )
+    return Probe(name, inputs, scored, tuple(concepts), metric)
 
 
 def _read_row(where: str, line: bytes) -> tuple[str, list[int], list[int]]:
     """Return where a row stands, its tokens and its scored positions."""
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ZeemanError(
-            f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got no JSON: {error}.'
-        ) from error
-    if not isinstance(row, dict):
-        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {_brief(row)}.')
+    row = parse_row(where, line)
     for field in row:
         if field not in ("tokens", "scored"):
             raise ZeemanError(f"{where}: field {field!r} is unknown; a row has tokens and, if wanted, scored.")
@@ -394,22 +415,17 @@ def _read_row(where: str, line: bytes) -> tuple[str, list[int], list[int]]:
 
 def _read_integers(where: str, field: str, value: object, lowest: int, highest: int) -> list[int]:
     if not isinstance(value, list):
-        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {_brief(value)}.")
+        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {brief(value)}.")
     for position, number in enumerate(value):
         if type(number) is not int:
             raise ZeemanError(
-                f"{where}: field {field!r} must be a list of integers, got {_brief(number)} at position {position}."
+                f"{where}: field {field!r} must be a list of integers, got {brief(number)} at position {position}."
             )
         if not lowest <= number <= highest:
             bounds = (
                 f"from {lowest} to {highest}" if highest < _INT64.max else f"of at least {lowest} that fit in int64"
             )
             raise ZeemanError(
-                f"{where}: field {field!r} must hold integers {bounds}, got {_brief(number)} at position {position}."
+                f"{where}: field {field!r} must hold integers {bounds}, got {brief(number)} at position {position}."
             )
     return value
-
-
-def _brief(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
