@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 
 from solvers import Solver, line
-
 from zeeman.probes.builtin.words import FEMALE, PASTS, PLURALS
 
 

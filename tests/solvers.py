@@ -43,7 +43,7 @@ def after(mark: str) -> Callable[[Callable[[str], str]], Solver]:
 def induction(text: str) -> str:
     *before, last = line(text).rstrip(" ").split(" ")
     found = before.index(last)
-    return (before + [last])[found + 1]
+    return [*before, last][found + 1]
 
 
 def recall(text: str) -> str:

@@ -56,7 +56,8 @@ def parse_row(where: str, line: bytes) -> dict[str, Any]:
         ) from error
     if not isinstance(row, dict):
         raise ZeemanError(
-            f"{where}: expected a JSON object with the field 'tokens', such as {{\"tokens\": [5, 3]}}, got {brief(row)}."
+            f"{where}: expected a JSON object with the field 'tokens', such as "
+            f'{{"tokens": [5, 3]}}, got {brief(row)}.'
         )
     return row
 
@@ -71,11 +72,11 @@ def _place(error: Exception, text: bytes) -> tuple[int, str]:
 
 
 def syntax_error(file: object, content: bytes, error: Exception) -> ZeemanError:
-    """Tell line and field of what a TOML parser gave up on.
+    r"""Tell line and field of what a TOML parser gave up on.
 
     Examples
     --------
-    >>> str(syntax_error("l.toml", b"a = 1\\nb = ", ValueError("Invalid value (at end of document)")))
+    >>> str(syntax_error("l.toml", b"a = 1\nb = ", ValueError("Invalid value (at end of document)")))
     "l.toml: expected TOML in UTF-8, got a syntax error in line 2, field 'b': Invalid value."
     """
     if isinstance(error, UnicodeDecodeError):

@@ -45,8 +45,8 @@ def minimal_pairs(
     Examples
     --------
     >>> right, wrong = minimal_pairs("agreement-1", rows=4)
-    >>> [bytes(p.inputs[0].astype("uint8")).decode().strip() for p in (right, wrong)]
-    ['the dogs are', 'the dogs is']
+    >>> bool(right.scored[0].any()), bool((right.inputs == wrong.inputs).all())
+    (True, False)
     """
     found = find_probes([name])
     if name not in found:
