@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from zeeman.errors import ZeemanError
-from zeeman.probes.probe import METRICS, Probe
+from zeeman.probes.faults import header_keys, syntax_error
+from zeeman.probes.probe import METRICS, NAME, Probe
 from zeeman.probes.rows import read_probe, write_rows
 from zeeman.probes.vocabulary import read_vocabulary
 
@@ -133,18 +134,21 @@ class Library:
         index = _Index(file)
         index.only((), ("name", "data", "vocabulary", "probes"))
         name, data = index.field((), "name", str), index.field((), "data", str)
+        if not name or not name.isprintable():
+            raise index.error((), "name", f"gives no name: a library's name must be printable, got {name!r}")
         tables = index.field((), "probes", dict)
+        _check_names(index, tables)
         probes = {key: _read_probe(index, key) for key in tables}
         if data not in probes:
             raise index.error((), "data", f"must name one of the probes ({', '.join(probes) or 'none'}), got {data!r}")
         sample = probes.pop(data)
         if not probes:
             raise index.error((), "probes", f"must hold at least one probe besides the data {data!r}, got none")
+        words = index.field((), "vocabulary", str, "")
         try:
-            words = index.field((), "vocabulary", str, "")
             return cls(name, probes, sample, read_vocabulary(file.parent / words) if words else ())
         except ZeemanError as error:
-            raise ZeemanError(f"{file}: {error}") from error
+            raise index.error((), "vocabulary", f"names none: {str(error).rstrip('.')}") from error
 
     def to_folder(self, path: str | os.PathLike[str]) -> None:
         """Write the library to a folder, which appears complete or not at all.
@@ -275,8 +279,7 @@ class _Index:
         if not file.parent.is_dir():
             raise ZeemanError(f"expected the folder of a library, but {file.parent} is no folder; check the path.")
         try:
-            self.text = file.read_text(encoding="utf-8-sig")
-            self.content = tomllib.loads(self.text)
+            raw = file.read_bytes()
         except FileNotFoundError as error:
             raise ZeemanError(
                 f"{file.parent} holds no library.toml; a library needs one that lists its probes."
@@ -285,8 +288,11 @@ class _Index:
             raise ZeemanError(
                 f"{file} cannot be read ({error.strerror}); check the path and its permissions."
             ) from error
+        try:
+            self.text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+            self.content = tomllib.loads(self.text)
         except (ValueError, RecursionError) as error:
-            raise ZeemanError(f"{file}: expected TOML in UTF-8, got a syntax error: {error}.") from error
+            raise syntax_error(file, raw, error) from error
 
     def error(self, table: tuple[str, ...], field: str, problem: str) -> ZeemanError:
         """Say what is wrong with a field, and where it stands."""
@@ -299,8 +305,8 @@ class _Index:
         current: tuple[str, ...] = ()
         for number, line in enumerate(self.text.split("\n"), start=1):
             stripped = line.strip()
-            if header := re.match(r"\[(.+)\]", stripped):
-                current = tuple(part.strip().strip("\"'") for part in header[1].split(".", 1))
+            if re.match(r"\[.+\]", stripped):
+                current = header_keys(stripped)
                 if current == (*table, field):
                     return number
             elif current == table and stripped.partition("=")[0].strip().strip("\"'") == field:
@@ -333,14 +339,31 @@ class _Index:
                 raise self.error(table, field, f"is unknown; a table of this kind has {', '.join(known)}")
 
 
+def _check_names(index: _Index, names: Iterable[str]) -> None:
+    """Refuse names of probes that are none, or the same when case is ignored."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise index.error(
+                ("probes",),
+                name,
+                "is no name: a probe's name must be 1 to 100 letters, digits, '_', '-' or '.', not starting with '-' "
+                "or '.'",
+            )
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise index.error(
+                ("probes",), name, f"is no new name: the names {other} and {name} are the same when case is ignored"
+            )
+
+
 def _read_probe(index: _Index, name: str) -> Probe:
     """Read the probe that a table of library.toml describes."""
     table = ("probes", name)
     index.only(table, ("file", "concepts", "metric"))
     file = index.file.parent / index.field(table, "file", str)
     concepts, metric = index.field(table, "concepts", list, []), index.field(table, "metric", str, "loss")
-    if not all(isinstance(concept, str) for concept in concepts):
-        raise index.error(table, "concepts", f"must be a list of strings, got {concepts!r}")
+    if not all(isinstance(concept, str) and concept and concept.isprintable() for concept in concepts):
+        raise index.error(table, "concepts", f"must be a list of strings that can be printed, got {concepts!r:.60}")
     if metric not in METRICS:
         raise index.error(table, "metric", f"must be one of {', '.join(METRICS)}, got {metric!r}")
     try:

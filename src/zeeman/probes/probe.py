@@ -19,7 +19,7 @@ from zeeman.probes.foils import Foils
 Metric = Literal["loss", "accuracy", "exact", "choice", "perplexity", "bits"]
 METRICS: tuple[str, ...] = get_args(Metric)
 # A name is also a file name and a TOML key, so it keeps to what all of them accept.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Probe:
 
     def __post_init__(self) -> None:
         """Check every field and freeze the arrays."""
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
             raise ZeemanError(
                 "a probe's name must be 1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.', "
                 f"got {self.name!r}."

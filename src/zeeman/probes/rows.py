@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.probes.faults import brief, parse_row
 from zeeman.probes.foils import Foils
 from zeeman.probes.probe import Metric, Probe
 
@@ -75,9 +76,19 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
     ZeemanError
         If a line holds no row, or the rows make no probe; names file, line and field.
     """
-    rows = [_read_line(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    places = ((f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+    known = ("tokens", "scored", "size", "foils")
+    rows = [_read_row(where, parse_row(where, line), known) for where, line in places]
     if not rows:
-        raise ZeemanError(f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none.")
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none; "
+            "line 1 must have the field 'tokens'."
+        )
+    if not any(row.scored for row in rows):
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
+            f"name one from 1 to {max(len(rows[0].tokens) - 1, 1)} in field 'scored' of line 1."
+        )
     foils = [foil for row in rows for foil in row.foils]
     for row in (*rows, *foils):
         if len(row.tokens) != len(rows[0].tokens):
@@ -110,19 +121,9 @@ def _sizes(rows: Sequence[_Row]) -> NDArray[np.float64] | None:
     return np.array(sizes) if sizes else None
 
 
-def _read_line(where: str, line: bytes) -> _Row:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ZeemanError(
-            f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got no JSON: {error}.'
-        ) from error
-    return _read_row(where, row, ("tokens", "scored", "size", "foils"))
-
-
 def _read_row(where: str, row: object, known: tuple[str, ...]) -> _Row:
     if not isinstance(row, dict):
-        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {_brief(row)}.')
+        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {brief(row)}.')
     for field in row:
         if field not in known:
             raise ZeemanError(
@@ -137,7 +138,7 @@ def _read_row(where: str, row: object, known: tuple[str, ...]) -> _Row:
     scored = _read_integers(where, "scored", row.get("scored", [*default]), 1, len(tokens) - 1)
     foils = row.get("foils", [])
     if not isinstance(foils, list):
-        raise ZeemanError(f"{where}: field 'foils' must be a list of rows, got {_brief(foils)}.")
+        raise ZeemanError(f"{where}: field 'foils' must be a list of rows, got {brief(foils)}.")
     read = tuple(_read_row(f"{where}, foil {n}", foil, ("tokens", "scored", "size")) for n, foil in enumerate(foils, 1))
     return _Row(where, tokens, scored, _read_size(where, row), read)
 
@@ -147,28 +148,23 @@ def _read_size(where: str, row: dict[str, Any]) -> float | None:
         return None
     size = row["size"]
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < _LARGEST:
-        raise ZeemanError(f"{where}: field 'size' must be a positive finite number, got {_brief(size)}.")
+        raise ZeemanError(f"{where}: field 'size' must be a positive finite number, got {brief(size)}.")
     return float(size)
 
 
 def _read_integers(where: str, field: str, value: object, lowest: int, highest: int) -> list[int]:
     if not isinstance(value, list):
-        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {_brief(value)}.")
+        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {brief(value)}.")
     for position, number in enumerate(value):
         if type(number) is not int:
             raise ZeemanError(
-                f"{where}: field {field!r} must be a list of integers, got {_brief(number)} at position {position}."
+                f"{where}: field {field!r} must be a list of integers, got {brief(number)} at position {position}."
             )
         if not lowest <= number <= highest:
             bounds = (
                 f"from {lowest} to {highest}" if highest < _INT64.max else f"of at least {lowest} that fit in int64"
             )
             raise ZeemanError(
-                f"{where}: field {field!r} must hold integers {bounds}, got {_brief(number)} at position {position}."
+                f"{where}: field {field!r} must hold integers {bounds}, got {brief(number)} at position {position}."
             )
     return value
-
-
-def _brief(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
