@@ -77,7 +77,10 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
     """
     rows = [_read_line(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
-        raise ZeemanError(f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none.")
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none; "
+            "line 1 must have the field 'tokens'."
+        )
     foils = [foil for row in rows for foil in row.foils]
     for row in (*rows, *foils):
         if len(row.tokens) != len(rows[0].tokens):
@@ -87,6 +90,11 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
             )
         if (row.size is None) is not (rows[0].size is None):
             raise ZeemanError(f"{row.where}: field 'size' must stand in every row and foil of the file or in none.")
+    if not any(row.scored for row in rows):
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
+            f"name one from 1 to {max(len(rows[0].tokens) - 1, 1)} in field 'scored' of line 1."
+        )
     try:
         held = None
         if foils:
