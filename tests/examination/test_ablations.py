@@ -82,5 +82,5 @@ def test_a_damaged_array_is_named(ablated: Examination, tmp_path: Path) -> None:
     chunk = next(file for file in (tmp_path / "torn/units").glob("*/ablated_count/c/**/*") if file.is_file())
     chunk.write_bytes(chunk.read_bytes()[:20])
     (unit,) = ablated.draws.units.values()
-    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*delete"):
+    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*fsck"):
         Store.open(tmp_path / "torn").unit(unit).array("ablated_count")

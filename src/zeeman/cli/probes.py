@@ -28,19 +28,12 @@ def list_probes(library: Path | None = None, /, *, builtin: bool = False, json: 
     builtin
         List the families that build makes probes of, with concept, difficulties and chance.
     """
-    from zeeman.probes import demo_library, open_library, published_libraries
+    from zeeman.probes import demo_library, open_library
 
     if builtin:
         _list_cards(json)
-        return
-    packages = {name: point.dist for name, point in published_libraries().items()}
-    published = [
-        {"name": name, "package": dist.name if dist else "", "version": dist.version if dist else ""}
-        for name, dist in packages.items()
-    ]
-    _list(open_library(library) if library else demo_library(), json, published=published)
-    for one in () if library or json else published:
-        print(f"{one['package']} {one['version']} publishes the library {one['name']}: --probes {one['name']}")
+    else:
+        _list(open_library(library) if library else demo_library(), json, published=library is None)
 
 
 @probes_app.command
@@ -108,99 +101,14 @@ def card(name: str, /, *, json: Json = False) -> None:
         print(f"  {probe:<20} {level}; chance {chance:.1%}")
 
 
-@probes_app.command(name="import")
-def import_tasks(
-    task: Path,
-    /,
-    *more: Path,
-    tokenizer: str,
-    out: Path,
-    context: int = 1024,
-    data: Path | None = None,
-    json: Json = False,
-) -> None:
-    """Make a library of task files in the YAML form of lm-evaluation-harness, with local data.
+def _list(library: Library, as_json: bool, *, published: bool = False) -> None:
+    from zeeman.probes import published_libraries
 
-    Parameters
-    ----------
-    task, more
-        Files of tasks: multiple_choice, loglikelihood or loglikelihood_rolling.
-    tokenizer
-        Folder with the model's tokenizer, a tokenizer.json, or the name of a model on Hugging Face.
-    out
-        Folder of the library.
-    context
-        Tokens of a row at most; scores are those of lm-evaluation-harness with a max_length of one less.
-    data
-        Folder or name of a library whose sample of the training data this one shall have; without it, susceptibilities
-        have nothing that they tilt away from but the tasks' own text.
-    """
-    from zeeman.probes import Tokenizer, open_library
-    from zeeman.probes.tasks import import_tasks as make
-
-    sample = open_library(data).data if data else None
-    made = make([task, *more], Tokenizer.open(tokenizer), name=out.name, context=context, data=sample)
-    made.to_folder(out)
-    _tell(made, out, json)
-    if not data and not json:
-        print("No --data was given: behaviours are as they should be, susceptibilities tilt away from the tasks' text.")
-
-
-@probes_app.command
-def from_text(
-    source: Path,
-    /,
-    *,
-    tokenizer: str,
-    out: Path,
-    context: int = 128,
-    rows: int = 64,
-    data_rows: int = 512,
-    seed: int = 0,
-    json: Json = False,
-) -> None:
-    """Make a library of text: windows of tokens, a probe for each kind of text and a mixture of all as the data.
-
-    Parameters
-    ----------
-    source
-        Text file, JSON lines with text, data set of Hugging Face saved to disk, or a folder of such things, each file
-        and subfolder a kind of text of its own, such as zeeman corpus build writes.
-    tokenizer
-        Folder with the model's tokenizer, a tokenizer.json, or the name of a model on Hugging Face.
-    out
-        Folder of the library.
-    context
-        Tokens of a window.
-    rows, data_rows
-        Windows of each probe, and of the data.
-    """
-    from zeeman.probes import Tokenizer
-    from zeeman.probes.windows import library_from_text
-
-    made = library_from_text(
-        source,
-        Tokenizer.open(tokenizer),
-        name=out.name,
-        context=context,
-        rows=rows,
-        data_rows=data_rows,
-        seed=seed,
-    )
-    made.to_folder(out)
-    _tell(made, out, json)
-
-
-def _tell(library: Library, out: Path, as_json: bool) -> None:
-    """Say what a library that was written holds."""
-    if as_json:
-        print_json({"library": str(out), "data": len(library.data.inputs), "probes": [p.name for p in library]})
-        return
-    rows = sum(len(p.inputs) for p in library)
-    print(f"{out}: {len(library)} probes of {rows} rows, and data of {len(library.data.inputs)}.")
-
-
-def _list(library: Library, as_json: bool, **more: Any) -> None:
+    packages = {name: point.dist for name, point in published_libraries().items()} if published else {}
+    others = [
+        {"name": name, "package": dist.name if dist else "", "version": dist.version if dist else ""}
+        for name, dist in packages.items()
+    ]
     rows: list[dict[str, Any]] = [
         {
             "name": p.name,
@@ -212,11 +120,13 @@ def _list(library: Library, as_json: bool, **more: Any) -> None:
         for p in library
     ]
     if as_json:
-        print_json({"library": library.name, "probes": rows, **more})
+        print_json({"library": library.name, "probes": rows, "published": others})
         return
     for row in rows:
         concepts = ", ".join(row["concepts"])
         print(f"{row['name']:<18} {row['rows']:>5} rows {row['scored']:>7} scored  {row['metric']:<10} {concepts}")
+    for one in others:
+        print(f"{one['package']} {one['version']} publishes the library {one['name']}: --probes {one['name']}")
 
 
 def _list_cards(as_json: bool) -> None:

@@ -76,18 +76,11 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
     ZeemanError
         If a line holds no row, or the rows make no probe; names file, line and field.
     """
-    places = ((f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
-    known = ("tokens", "scored", "size", "foils")
-    rows = [_read_row(where, parse_row(where, line), known) for where, line in places]
+    rows = [_read_line(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
         raise ZeemanError(
             f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none; "
             "line 1 must have the field 'tokens'."
-        )
-    if not any(row.scored for row in rows):
-        raise ZeemanError(
-            f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
-            f"name one from 1 to {max(len(rows[0].tokens) - 1, 1)} in field 'scored' of line 1."
         )
     foils = [foil for row in rows for foil in row.foils]
     for row in (*rows, *foils):
@@ -98,6 +91,11 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
             )
         if (row.size is None) is not (rows[0].size is None):
             raise ZeemanError(f"{row.where}: field 'size' must stand in every row and foil of the file or in none.")
+    if not any(row.scored for row in rows):
+        raise ZeemanError(
+            f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
+            f"name one from 1 to {max(len(rows[0].tokens) - 1, 1)} in field 'scored' of line 1."
+        )
     try:
         held = None
         if foils:
@@ -119,6 +117,10 @@ def _arrays(rows: Sequence[_Row]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]
 def _sizes(rows: Sequence[_Row]) -> NDArray[np.float64] | None:
     sizes = [row.size for row in rows if row.size is not None]
     return np.array(sizes) if sizes else None
+
+
+def _read_line(where: str, line: bytes) -> _Row:
+    return _read_row(where, parse_row(where, line), ("tokens", "scored", "size", "foils"))
 
 
 def _read_row(where: str, row: object, known: tuple[str, ...]) -> _Row:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.probes.documents import Text, read_texts
 from zeeman.probes.library import Library
 from zeeman.probes.probe import Probe
-from zeeman.probes.texts import Text, read_texts
 from zeeman.probes.tokenizer import Tokenizer
 
 DATA = "data"
@@ -40,7 +40,7 @@ def library_from_text(
     Parameters
     ----------
     source : Path
-        As for :func:`~zeeman.probes.texts.read_texts`.
+        As for :func:`~zeeman.probes.documents.read_texts`.
     tokenizer : Tokenizer
     name : str
         Of the library.
