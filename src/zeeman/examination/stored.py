@@ -20,7 +20,7 @@ from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
-_LAYOUT = "6"
+_LAYOUT = "7"
 """Changes when the document of bands does, so that kept ones are laid out anew."""
 
 

@@ -284,4 +284,4 @@ def _dimensions(name: str, count: int) -> list[str]:
     if name.startswith("attention_"):
         return ["head", "row"]
     token = "token_" + name.split("_", 1)[1]
-    return [token] if count == 1 else ["component" if name.startswith("ablated_") else "draw", token]
+    return [token] if count == 1 else ["component" if name.startswith(("ablated_", "direct_")) else "draw", token]

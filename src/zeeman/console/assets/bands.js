@@ -112,7 +112,7 @@ function carrierLook(map, limit, row, column) {
   const resolved = isNumber(value) && isNumber(error) && Math.abs(value) >= RESOLVED_AT * error;
   const shown = withError(value, error);
   const lost = list(band.ablation?.components).indexOf(map.components[row]);
-  const effect = lost < 0 ? [] : [["lost without it (nats)", withError(band.ablation.effect[lost], band.ablation.effect_se[lost])], ["stands out in", band.ablation.evidence[map.components[row]]]];
+  const effect = lost < 0 ? [] : [["lost without it (nats)", withError(band.ablation.effect[lost], band.ablation.effect_se[lost])], ...(list(band.ablation.direct).length ? [["of it straight to the logits", withError(band.ablation.direct[lost], band.ablation.direct_se[lost])]] : []), ["stands out in", band.ablation.evidence[map.components[row]]]];
   return {
     fill: isNumber(value) ? diverging(value / limit) : null,
     faint: isNumber(value) && !resolved,
@@ -167,7 +167,9 @@ const topOf = (names, values, errors, most = 2) => list(names).map((name, index)
 // The heads and MLPs without which the band's tokens lose most, beyond three standard errors.
 function ablated(band) {
   const found = band.ablation;
-  return found ? topOf(found.components, found.effect, found.effect_se, 3) || "none resolved" : "\u2013";
+  if (!found) return "\u2013";
+  const straight = topOf(found.components, found.direct, found.direct_se, 3);
+  return [topOf(found.components, found.effect, found.effect_se, 3) || "none resolved", list(found.direct).length ? el("div", { class: "aside" }, `straight to the logits: ${straight || "none resolved"}`) : null];
 }
 
 function bandRow(map, band) {
