@@ -52,11 +52,11 @@ def test_a_run_stopped_between_two_chains_of_a_block_goes_on_to_the_same(
     whole = run(subject, tmp_path / "whole", units)
     write, left = UnitStore.write, [6]
 
-    def stops(place: UnitStore, *arguments: object) -> None:
+    def stops(place: UnitStore, *arguments: object, **named: object) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        write(place, *arguments)  # type: ignore[arg-type]
+        write(place, *arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(UnitStore, "write", stops)

@@ -40,3 +40,26 @@ def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
         print(f"{len(faults)} faults.{done}" if faults else "Nothing is wrong.")
     if faults:
         raise SystemExit(1)
+
+
+@app.command
+def export(store: Path, /, *, arviz: Path, json: Json = False) -> None:
+    """Write the draws of an examination for other tools.
+
+    Parameters
+    ----------
+    store
+        Folder of the examination.
+    arviz
+        File to write in ArviZ's layout, by its ending a Zarr folder (.zarr) or netCDF (.nc, which needs h5netcdf).
+    """
+    from zeeman import examination as room
+
+    tree = room.export_arviz(room.Store.open(store), arviz)
+    sizes = {name: dict(node.sizes) for name, node in tree.children.items()}
+    if json:
+        print_json({"path": str(arviz.resolve()), "groups": sizes})
+        return
+    for name, each in sizes.items():
+        print(f"{name}: " + " × ".join(f"{size} {dim}" for dim, size in each.items()))
+    print(f"Written: {arviz.resolve()}")

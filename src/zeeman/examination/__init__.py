@@ -17,6 +17,8 @@ from zeeman.examination.document import document as document
 from zeeman.examination.document import headline as headline
 from zeeman.examination.document import llc_table as llc_table
 from zeeman.examination.engine import Progress as Progress
+from zeeman.examination.export import export_arviz as export_arviz
+from zeeman.examination.export import to_arviz as to_arviz
 from zeeman.examination.forecast import Forecast as Forecast
 from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.device import Draws, provenance
@@ -85,17 +87,24 @@ def _attention(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
         yield Reading(f"attention_{kind}", rows.mean(axis=1), error, Verdict.OK, (), origin, where)
 
 
-def run_ablation(subject: Subject, place: UnitStore, unit: Unit) -> None:
-    """Compute the unit: effects, total and direct, (components, tokens) of each probe, and attention (heads, rows)."""
+def run_ablation(
+    subject: Subject, place: UnitStore, unit: Unit, before: Mapping[str, NDArray[Any]], taken: Collection[str]
+) -> None:
+    """Compute the unit: effects, total and direct (components, tokens) of each probe, and attention (heads, rows).
+
+    Effects on the probes ``taken`` are known from before.
+    """
     checkpoint = subject.series.at(unit.step)
     model, names = subject.model(checkpoint), subject.sites(checkpoint)
     reference = subject.observable(DATA).batch
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         f"ablated_{name}": mean_ablation(
             model, subject.observable(name), names, reference=reference, loss=subject.loss
         ).effects
         for name, _ in unit.observed
+        if name not in taken
     }
+    arrays |= before
     notes: dict[str, object] = {"components": names}
     try:
         arrays |= {
@@ -103,6 +112,7 @@ def run_ablation(subject: Subject, place: UnitStore, unit: Unit) -> None:
                 model, subject.observable(name), names, reference=reference, loss=subject.loss
             ).effects
             for name, _ in unit.observed
+            if f"direct_{name}" not in before
         }
     except ZeemanError as error:  # some models have parts that cannot be held
         notes["paths"] = str(error)

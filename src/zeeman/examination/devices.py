@@ -20,6 +20,8 @@ from zeeman.subjects import Checkpoint
 
 Array = NDArray[np.float64]
 
+MATCHED_CHAINS = 4
+"""Loaded chains, of the first, whose mean energy unloaded draws take: the default number."""
 FULL_DIVERGED = "the chains of all weights, or the loss of a probe, left the finite numbers"
 
 
@@ -143,7 +145,8 @@ class Susceptibilities:
         loaded = [replace(unit, observed=observed) for unit in chains(subject, checkpoint, settings, component)]
         if loading == "loaded":
             return loaded
-        keys = tuple(unit.chain_key for unit in loaded)
+        # The energy is that of the first chains, so that more of them leave it as it is.
+        keys = tuple(unit.chain_key for unit in loaded[:MATCHED_CHAINS])
         return [replace(unit, kind="unloaded", data="", matched=keys) for unit in loaded]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import torch
 
 from zeeman.errors import ZeemanError
+from zeeman.examination.inheritance import relatives
 from zeeman.examination.ray_engine import on_ray
 from zeeman.examination.store import Store
 from zeeman.examination.subject import Subject
@@ -45,6 +46,8 @@ class Job:
 
     together: bool
     units: list[Unit]
+    known: list[Unit] = field(default_factory=list)
+    """Finished units of the same walks."""
 
 
 def run_units(
@@ -84,10 +87,10 @@ def run_units(
     if engine not in get_args(EngineName):
         raise ZeemanError(f"engine must be one of {', '.join(get_args(EngineName))}, got {engine!r}; choose one.")
     missing = [unit for unit in units if not store.unit(unit).settle()]
-    done = len(units) - len(missing)
+    done, known = len(units) - len(missing), relatives(store, missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
     for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):
-        jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage])
+        jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage], known)
         if engine == "ray":
             finished = on_ray(subject, store, jobs, num_workers, address)
         elif num_workers == 1 or len(jobs) <= 1:
@@ -110,7 +113,7 @@ def first_posterior(subject: Subject, settings: SamplerSettings, component: str 
     )
 
 
-def _jobs(subject: Subject, units: list[Unit]) -> list[Job]:
+def _jobs(subject: Subject, units: list[Unit], known: Mapping[str, list[Unit]]) -> list[Job]:
     """Group chains of one setting that run together; every other unit is a job of its own."""
     ways: dict[str, bool] = {}
     jobs: dict[Unit, Job] = {}
@@ -120,16 +123,18 @@ def _jobs(subject: Subject, units: list[Unit]) -> list[Job]:
             ways[unit.component] = better_together(posterior, unit.sampler)
         together = unit.kind == "loaded" and ways[unit.component]
         name = replace(unit, chain=unit.chain // CHAINS_TOGETHER) if together else unit
-        jobs.setdefault(name, Job(together, [])).units.append(unit)
+        job = jobs.setdefault(name, Job(together, []))
+        job.units.append(unit)
+        job.known.extend(known[unit.walk_key])
     return list(jobs.values())
 
 
 def run_job(subject: Subject, store: Store, job: Job, parent: int | None = None) -> None:
     """Run the units of a job."""
     if job.together:
-        run_together(subject, store, job.units, parent)
+        run_together(subject, store, job.units, parent, job.known)
     else:
-        run_unit(subject, store, job.units[0], parent)
+        run_unit(subject, store, job.units[0], parent, job.known)
 
 
 def _here(subject: Subject, store: Store, jobs: list[Job]) -> Iterator[Unit]:

@@ -13,6 +13,7 @@ from zeeman.examination.bands import Bands
 from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
 from zeeman.examination.engine import EngineName, Progress, run_units
+from zeeman.examination.inheritance import covered
 from zeeman.examination.store import Manifest, Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
@@ -184,7 +185,8 @@ class _Session:
         self.store.claim(Manifest(series=series.name, library=library.name, weights=weights, probes=probes))
 
     def measure(self, devices: Sequence[Device], total: int = 0) -> tuple[list[Reading], Draws]:
-        units = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        wanted = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        units = covered(self.store, wanted)
         num_workers, engine, address = self.workers
         self.store.log("plan", units=len(units), devices=[device.name for device in devices])
         run_units(

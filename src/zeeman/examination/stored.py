@@ -195,8 +195,8 @@ def _of_data(unit: Unit, library: Library) -> bool:
 
 
 def stored_ablations(store: Store) -> list[Unit]:
-    """The finished ablations of a store."""
-    return [unit for unit in store.units() if unit.kind == "ablation"]
+    """The finished ablations of a store; of those at one step, the one of most probes comes last."""
+    return sorted((u for u in store.units() if u.kind == "ablation"), key=lambda u: len(u.observed))
 
 
 def _refuse_other(store: Store, library: Library, names: Sequence[str]) -> None:

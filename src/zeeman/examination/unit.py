@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -168,12 +168,13 @@ class Unit:
         return _hash(walk)[:24]
 
     def _walk(self, version: int) -> dict[str, Any]:
-        content = asdict(replace(self, observed=())) | {"sampler_version": version}
+        content: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        content |= {"observed": (), "sampler_version": version}
         if not self.lanczos_steps:
             content.pop("lanczos_steps")
         if self.settings:
             # A chain does not depend on how many others there are.
-            content["settings"].pop("num_chains")
+            content["settings"] = {k: v for k, v in asdict(self.settings).items() if k != "num_chains"}
         return content
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -25,6 +25,8 @@ from zeeman.sampling import Block, ChainState
 
 COMPLETE = "complete"
 PENDING = "complete.pending"
+INHERITED = "inherited"
+_NOTES = "zeeman"
 STATE = "state.safetensors"
 _GROUP = "zarr.json"
 _HALF = float(np.finfo(np.float16).max)
@@ -40,7 +42,8 @@ class UnitStore:
     """One unit: a Zarr group, the state to go on from, and a marker written last.
 
     The state is replaced after the block's arrays are written, so a kill loses at most a block, and the next run writes
-    the same block again. The marker lists the checksum of every file (ADR 17); it is empty in units of before.
+    the same block again. A whole unit keeps the state where it is smaller than the readings, so that more draws can go
+    on from there. The marker lists the checksum of every file (ADR 17); it is empty in units of before.
     """
 
     STRAY = "nothing tells of it"
@@ -80,8 +83,8 @@ class UnitStore:
             )
         return None
 
-    def write(self, block: Block, starts: dict[str, int]) -> None:
-        """Write a block of a chain, then the state after it."""
+    def write(self, block: Block, starts: dict[str, int], *, keep_state: bool = True) -> None:
+        """Write a block of a chain, then the state after it, or keep that of the block before."""
         arrays = {"rows": block.rows}
         arrays |= {name: np.array([getattr(block, name)], np.float32) for name in BLOCK_FIGURES}
         # A chain on its way out may leave the range of half precision; it is lost in either case.
@@ -92,15 +95,18 @@ class UnitStore:
                 # A unit that an earlier version began goes on with the arrays that it was laid out with.
                 if name in starts and len(values) and self.holds(name):
                     _array(group, name)[starts[name] : starts[name] + len(values)] = values
-        self.write_state(block.state)
+        if keep_state:
+            self.write_state(block.state)
 
     def write_state(self, state: ChainState) -> None:
         """Replace the state to go on from."""
         tensors = {f"weights/{i}": w.contiguous() for i, w in enumerate(state.weights)}
         tensors |= {f"{k}/{i}": v.contiguous() for k, vs in state.sampler.items() for i, v in enumerate(vs)}
-        notes = {"step": str(state.step), "layout": self._layout()}
+        notes = {"step": state.step, "layout": self._layout()}
+        # One entry, since their order is not kept.
+        told = json.dumps(notes | {"crc32": _checksum_of(tensors, notes)})
         with replacing(self.path / STATE) as temporary:
-            safetensors.torch.save_file(tensors, temporary, notes | {"crc32": _checksum_of(tensors, notes)})
+            safetensors.torch.save_file(tensors, temporary, {_NOTES: told})
 
     def state(self) -> ChainState:
         """Where a chain stood.
@@ -113,19 +119,35 @@ class UnitStore:
         with self._sound("the state"):
             try:
                 with safetensors.safe_open(str(self.path / STATE), framework="pt") as handle:
-                    notes = handle.metadata()
+                    found = handle.metadata()
                     tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
             except safetensors.SafetensorError as error:
                 raise ValueError(error) from error
+            # A state of before checksums tells its step alone.
+            notes = dict(json.loads(found[_NOTES])) if _NOTES in found else {"step": int(found["step"])}
             known = notes.pop("crc32", None)
-            if known and known != _checksum_of(tensors, notes):
+            if _NOTES in found and known != _checksum_of(tensors, notes):
                 raise ValueError("its checksum is another")
-            if known and notes["layout"] != self._layout():
+            if known is not None and notes["layout"] != self._layout():
                 raise ValueError("the arrays beside it are laid out otherwise")
             parts: dict[str, list[torch.Tensor]] = {}
             for name in sorted(tensors, key=lambda n: (n.split("/")[0], int(n.split("/")[1]))):
                 parts.setdefault(name.split("/")[0], []).append(tensors[name])
-            return ChainState(int(notes["step"]), parts.pop("weights"), parts)
+            return ChainState(notes["step"], parts.pop("weights"), parts)
+
+    @property
+    def inherited(self) -> frozenset[str]:
+        """Names of the observables that were taken over from another unit, while this one is unfinished."""
+        path = self.path / INHERITED
+        return frozenset(json.loads(path.read_bytes()) if path.exists() else ())
+
+    def inherit(self, arrays: Mapping[str, NDArray[Any]], observables: Iterable[str]) -> None:
+        """Take over the beginning of arrays, or all of them, and note which observables need no reading."""
+        group = zarr.open_group(str(self.path), mode="r+")
+        for name, values in arrays.items():
+            if len(values) and self.holds(name):
+                _array(group, name)[: len(values)] = values
+        write(self.path / INHERITED, json.dumps(sorted(observables)).encode())
 
     def write_array(self, name: str, values: NDArray[Any]) -> None:
         """Write one array whole."""
@@ -170,13 +192,21 @@ class UnitStore:
         """
         marker = b""
         if "checksums" in self.peek():
-            marker = sealed({"files": {name: checksum(raw) for name, raw in self._files() if name != STATE}})
+            found, readings = {}, 0
+            for name, raw in self._files():
+                found[name], readings = checksum(raw), readings + len(raw) * ("/c/" in name)
+            if STATE in found and (self.path / STATE).stat().st_size > readings:
+                del found[STATE]
+            marker = sealed({"files": found})
         write(self.path / PENDING, marker)
         self._end()
 
     def _end(self) -> None:
-        """Put the marker where it counts; the state goes before, so that no kill leaves one beside it."""
-        (self.path / STATE).unlink(missing_ok=True)
+        """Put the marker where it counts; what it does not name goes before, so that no kill leaves it beside it."""
+        marker = (self.path / PENDING).read_bytes()
+        if not marker or STATE not in unsealed(marker)["files"]:
+            (self.path / STATE).unlink(missing_ok=True)
+        (self.path / INHERITED).unlink(missing_ok=True)
         (self.path / PENDING).replace(self.path / COMPLETE)
 
     def holds(self, name: str) -> bool:
@@ -238,7 +268,7 @@ class UnitStore:
         """Name and content of every file but the markers; ``strict``, chunks must have their own checksum."""
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path).as_posix()
-            if name in (COMPLETE, PENDING) or path.is_dir():
+            if name in (COMPLETE, PENDING, INHERITED) or path.is_dir():
                 continue
             raw = path.read_bytes()
             if strict and "/c/" in name and google_crc32c.value(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
@@ -261,7 +291,7 @@ class UnitStore:
             raise Damaged(f"{what} of the unit {self.path}", self.path.parents[1], error) from error
 
 
-def _checksum_of(tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> str:
+def _checksum_of(tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> str:
     """Checksum of all that a state says."""
     told = json.dumps([notes, {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}], sort_keys=True)
     bytes_of = (tensors[name].reshape(-1).view(torch.uint8).numpy().data for name in sorted(tensors))
