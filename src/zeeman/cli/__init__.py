@@ -14,6 +14,7 @@ from zeeman.cli import influence as influence
 from zeeman.cli import pattern as pattern
 from zeeman.cli import probes as probes
 from zeeman.cli import series as series
+from zeeman.cli import watch as watch
 from zeeman.cli.app import app
 from zeeman.errors import ZeemanError
 
