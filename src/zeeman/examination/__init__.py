@@ -51,4 +51,7 @@ from zeeman.examination.transitions import Transition as Transition
 from zeeman.examination.transitions import find_transitions as find_transitions
 from zeeman.examination.unit import SamplerSettings as SamplerSettings
 from zeeman.examination.unit import Unit as Unit
+from zeeman.examination.watch import PER_CHECKPOINT as PER_CHECKPOINT
+from zeeman.examination.watch import Round as Round
+from zeeman.examination.watch import watch as watch
 from zeeman.spectra import Objective as Objective
