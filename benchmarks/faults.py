@@ -1,7 +1,7 @@
 """What kills, full disks, read-only folders, flipped bytes and a second writer do to a store.
 
 Usage: OMP_NUM_THREADS=1 python benchmarks/faults.py [SECTION …] [--count N]
-Sections: kills, full, readonly, flips, two. Named ones are measured, the others stay in the JSON as they were.
+Sections: kills, full, limited, readonly, flips, two. Named ones are measured, the others stay in the JSON as they were.
 
 Real examinations of a model of 640 weights in three stages: losses at the checkpoint, and loaded and unloaded chains
 of a head in three blocks; then more draws and a chain more; then a probe more. Each run is forked from a warm process.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -225,6 +226,25 @@ def full(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     return {"points": count, "said": dict(said), "whole_units_with_faults": whole_lost, "same_bit_for_bit": same}
 
 
+def limited(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
+    """No file may grow beyond a random size: a disk that is full, without the right to mount."""
+    said, same, message = Counter[str](), 0, bench.folder / "message"
+    most = max(map(len, bench.wholes[0].values()))
+    for _ in range(count):
+        store, size = bench.folder / "limited", int(rng.integers(100, most))
+
+        def work(size: int = size, store: Path = store) -> int:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+            return run(bench.trained, store, 0, message)
+
+        status = status_of(forked(work))
+        limit = status == REFUSED and "File too large" in message.read_text()
+        said["File too large" if limit else f"status {status}"] += 1
+        same += bench.end(store, 0)
+        shutil.rmtree(store)
+    return {"points": count, "said": dict(said), "same_bit_for_bit": same}
+
+
 def _sentence(message: Path) -> str:
     text = message.read_text()
     return "No space left on device" if text.startswith("could not") and "No space left" in text else text
@@ -295,6 +315,7 @@ def two(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
 SECTIONS: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {
     "kills": (kills, 500),
     "full": (full, 50),
+    "limited": (limited, 20),
     "readonly": (readonly, 1),
     "flips": (flips, 200),
     "two": (two, 10),
