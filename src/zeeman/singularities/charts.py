@@ -14,10 +14,10 @@ from zeeman.singularities.forms import keep_variables, substitute, variables_of
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.real_roots import Dense, RealField, count_real_roots, root_of_linear
 
-MOST_CHARTS = 400
+MOST_CHARTS = 120
 MOST_VARIABLES = 12
 MOST_TERMS = 400
-DEEPEST = 7
+DEEPEST = 6
 CENTERS_TRIED = 2
 
 

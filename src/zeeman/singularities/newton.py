@@ -27,12 +27,15 @@ class NewtonRLCT:
         volume shrinks as s^λ; this proves λ from above.
     packing
         Fractional packing y ≥ 0 of exponents, Σ_a y_a a ≤ 1 + h, with Σ y = λ; this proves λ from below.
+    face
+        The exponents with ⟨a, w⟩ = 1 for all optimal w: they span the face of the polyhedron that the diagonal meets.
     """
 
     value: Fraction
     multiplicity: int
     weights: tuple[Fraction, ...]
     packing: tuple[tuple[Exponent, Fraction], ...]
+    face: frozenset[Exponent]
 
 
 def newton_rlct(exponents: Iterable[Sequence[int]], shifts: Sequence[int | Fraction] | None = None) -> NewtonRLCT:
@@ -70,8 +73,10 @@ def newton_rlct(exponents: Iterable[Sequence[int]], shifts: Sequence[int | Fract
     tableau = PackingTableau(support, weight)
     packing = tuple((a, y) for a, y in zip(support, tableau.packing(), strict=True) if y)
     value, weights = tableau.value, tuple(tableau.prices())
-    tight = [_tight_row(j, support) for j in tableau.positive_somewhere()]
-    return NewtonRLCT(value, 1 + num_variables - rank(tight), weights, packing)
+    tight = tableau.positive_somewhere()
+    multiplicity = 1 + num_variables - rank([_tight_row(j, support) for j in sorted(tight)])
+    face = frozenset(support[j] for j in tight if j < len(support))
+    return NewtonRLCT(value, multiplicity, weights, packing, face)
 
 
 def minimal_exponents(exponents: Iterable[Sequence[int]]) -> list[Exponent]:

@@ -81,6 +81,15 @@ class Resolution:
         return max(1, *meeting) if meeting else 1
 
     @property
+    def both_signs_at_worst(self) -> bool:
+        """Whether a germ takes both signs beside some stratum where m components with A/N = λ meet."""
+        return any(
+            sum(divisor.ratio == self.value for divisor in crossing) == self.multiplicity
+            and any(divisor.order % 2 for divisor in crossing)
+            for crossing in self.crossings
+        )
+
+    @property
     def changes_sign(self) -> bool:
         """Whether a germ f takes both signs near the origin: some component has an odd order."""
         return any(divisor.order % 2 for divisor in self.divisors)
