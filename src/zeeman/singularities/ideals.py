@@ -10,7 +10,7 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.charts import Leaf, blow_up
-from zeeman.singularities.coordinates import essential, suggested
+from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.forms import keep_variables, order, variables_of
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import ideal_faces

@@ -9,7 +9,7 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
-from zeeman.singularities.coordinates import essential, suggested
+from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.forms import keep_variables, order, variables_of
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
 from zeeman.singularities.newton import newton_rlct

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sympy.polys.rings import PolyElement
 
-from zeeman.singularities.coordinates import diagonalized
+from zeeman.singularities.linear import diagonalized
 from zeeman.singularities.faces import facet_normals
 from zeeman.singularities.forms import initial_form, on_face, order, value_at, variables_of
 from zeeman.singularities.nondegeneracy import MOST_VARIABLES, positive_even

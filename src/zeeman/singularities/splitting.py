@@ -8,7 +8,7 @@ from fractions import Fraction
 from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.coordinates import change, diagonalized
+from zeeman.singularities.linear import change, diagonalized
 from zeeman.singularities.forms import order, substitute, truncated
 from zeeman.singularities.newton import Exponent
 

@@ -138,7 +138,7 @@ def suggested(generators: Sequence[PolyElement]) -> list[PolyElement] | None:
     >>> from sympy import ring
     >>> _, x, y, z = ring("x, y, z", QQ)
     >>> suggested([(x + y) * (y + z) * (x + z)])
-    [2*x*y*z]
+    [x*y*z]
     """
     ring = generators[0].ring
     linear: list[Vector] = []
