@@ -21,6 +21,9 @@ from zeeman.singularities.standard_basis import (
     quotient_dimension,
 )
 
+LARGEST_KERNEL_ORDER = {1: 160, 2: 60}
+QUICK_WORK = 200_000
+
 
 def germ(f: PolyElement) -> PolyElement:
     """Give f without its constant term: critical points are studied, at whatever level they lie.
@@ -37,7 +40,7 @@ def germ(f: PolyElement) -> PolyElement:
     >>> germ(x**2 + 1)
     x**2
     """
-    if QQ != f.ring.domain or not f.ring.ngens:
+    if f.ring.domain != QQ or not f.ring.ngens:
         raise ZeemanError(
             f"expected a polynomial with rational coefficients in one variable or more, got one over {f.ring.domain} "
             f"in {f.ring.ngens}; replace floats by fractions."
@@ -65,25 +68,28 @@ def milnor_algebra(f: PolyElement) -> LocalAlgebra | None:
     if any(g.coeff(1) for g in slopes) or corank(f) == f.ring.ngens:
         return local_algebra(slopes)
     try:
-        return local_algebra(slopes, largest_order=16)
+        return local_algebra(slopes, most_work=QUICK_WORK)
     except Undecided:
-        return None if _is_degenerate_in_kernel(germ(f)) else local_algebra(slopes)
+        return local_algebra(slopes) if _kernel_is_isolated(germ(f)) else None
 
 
-def _is_degenerate_in_kernel(f: PolyElement) -> bool:
-    """Whether the degenerate part g of f proves that the critical point is not isolated.
+def _kernel_is_isolated(f: PolyElement) -> bool:
+    """Whether the degenerate part g of f has an isolated critical point, decided in as many variables as the corank.
 
     dim O/(∂g, m^k) grows without end exactly if it passes Bézout's bound on μ, taken from f.
     """
-    bound, order = multiplicity_bound(gradient(f), f.ring.ngens), 8
-    while order <= 160:
+    bound, order, size = multiplicity_bound(gradient(f), f.ring.ngens), 8, corank(f)
+    while order <= LARGEST_KERNEL_ORDER.get(size, 12):
         g = split(f, order).germ
         if g is None or contains_power(gradient(g), order - 1) is not None:
-            return False
-        if quotient_dimension(gradient(g), order) > bound:
             return True
+        if quotient_dimension(gradient(g), order) > bound:
+            return False
         order += order // 2
-    return False
+    raise Undecided(
+        f"whether the critical point is isolated is not decided by the terms below degree {order} of its degenerate "
+        f"part in {size} variables; give fewer variables, a lower degree or coordinates with fewer terms."
+    )
 
 
 def milnor_number(f: PolyElement) -> int | None:
@@ -178,8 +184,7 @@ def determinacy(f: PolyElement) -> int | None:
 
 def hessian(f: PolyElement) -> list[list[object]]:
     """Matrix of second derivatives at the origin."""
-    second = [[f.diff(x).diff(y).coeff(1) for y in f.ring.gens] for x in f.ring.gens]
-    return second
+    return [[f.diff(x).diff(y).coeff(1) for y in f.ring.gens] for x in f.ring.gens]
 
 
 def corank(f: PolyElement) -> int:
@@ -202,7 +207,7 @@ class Splitting:
     Attributes
     ----------
     germ
-        g up to degree ``order``, of multiplicity 3 or more, in as many variables as the corank; None if the corank is 0.
+        g up to degree ``order``, of multiplicity 3 or more, in as many variables as the corank; None if that is 0.
     order
         Degree up to which g is given.
     signature
@@ -261,7 +266,7 @@ def split(f: PolyElement, order: int) -> Splitting:
     linear = [sum((c * f.ring.gens[j] for j, c in enumerate(row)), f.ring.zero) for row in form.columns]
     turned = substitute(f, linear, order)
     slopes = {j: turned.diff(f.ring.gens[j]) for j in form.diagonal}
-    point = {j: small.zero for j in form.diagonal}
+    point = dict.fromkeys(form.diagonal, small.zero)
     for degree in range(2, order // 2 + 1):
         images = [kernel[i] if i in kernel else point[i] for i in range(f.ring.ngens)]
         point = {j: point[j] - substitute(slopes[j], images, degree) / d for j, d in form.diagonal.items()}

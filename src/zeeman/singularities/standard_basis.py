@@ -17,6 +17,7 @@ from zeeman.errors import ZeemanError
 Exponent = tuple[int, ...]
 Packed = dict[int, int]  # packed monomial -> integer coefficient
 
+MOST_WORK = 5_000_000
 _BITS = 16
 
 
@@ -123,7 +124,7 @@ class LocalAlgebra:
 
 
 def local_algebra(
-    generators: Sequence[PolyElement], order: int | None = None, largest_order: int = 200
+    generators: Sequence[PolyElement], order: int | None = None, most_work: int = MOST_WORK
 ) -> LocalAlgebra | None:
     """Give O/I for the ideal I of some polynomials in the local ring at the origin; None if it is not finite.
 
@@ -138,13 +139,13 @@ def local_algebra(
         Elements of one polynomial ring over the rationals.
     order
         If known, k with m^k ⊂ I; saves the search.
-    largest_order
-        Give up above this k.
+    most_work
+        Give up after so many products of coefficients.
 
     Raises
     ------
     Undecided
-        If the answer needs a higher k.
+        If the answer needs more work.
 
     Examples
     --------
@@ -163,18 +164,14 @@ def local_algebra(
         return None
     bound = multiplicity_bound(kept, ring.ngens)
     k = order + 1 if order is not None else min(sum(e) for g in kept for e in g) + 4
-    while k <= largest_order or order is not None:
-        basis = _basis_modulo(kept, k)
+    while True:
+        basis = _basis_modulo(kept, k, most_work)
         standard = basis.standard_monomials()
         if basis.order < k or order is not None:
             return _unpacked(ring, basis, standard)
         if len(standard) > bound:
             return None
         k += max(3, k // 2)
-    raise Undecided(
-        f"whether the singularity in {ring.ngens} variables is isolated is not decided by its terms below degree "
-        f"{largest_order}; give fewer variables or a lower degree."
-    )
 
 
 def contains_power(generators: Sequence[PolyElement], power: int) -> int | None:
@@ -204,9 +201,9 @@ def quotient_dimension(generators: Sequence[PolyElement], power: int) -> int:
     return len(_basis_modulo(generators, power).standard_monomials())
 
 
-def _basis_modulo(generators: Sequence[PolyElement], power: int) -> _Basis:
+def _basis_modulo(generators: Sequence[PolyElement], power: int, most_work: int = MOST_WORK) -> _Basis:
     packing = Packing(generators[0].ring.ngens)
-    basis = _Basis(packing, power)
+    basis = _Basis(packing, power, most_work)
     basis.complete([_integral({packing.pack(e): c for e, c in g.items()}) for g in generators if g])
     return basis
 
@@ -256,8 +253,8 @@ def _primitive(p: Packed) -> Packed:
 class _Basis:
     """A standard basis modulo m^order that is being completed."""
 
-    def __init__(self, packing: Packing, order: int) -> None:
-        self.packing, self.order = packing, order
+    def __init__(self, packing: Packing, order: int, most_work: int) -> None:
+        self.packing, self.order, self.work_left = packing, order, most_work
         self.leads: list[int] = []
         self.elements: list[Packed] = []
         self.pairs: list[tuple[int, int, int]] = []
@@ -330,6 +327,13 @@ class _Basis:
             if scale != 1:
                 rest = {t: c * scale for t, c in rest.items()}
                 result = {t: c * scale for t, c in result.items()}
+            self.work_left -= len(element)
+            if self.work_left < 0:
+                raise Undecided(
+                    f"whether the singularity in {self.packing.num_variables} variables is isolated is not decided by "
+                    f"its terms below degree {self.order}, and more are out of reach; give fewer variables, a lower "
+                    "degree or coordinates with fewer terms."
+                )
             shift, limit = m - lead, self.limit
             for t, c in element.items():
                 target = t + shift
@@ -382,7 +386,10 @@ class _Basis:
 
     def standard_monomials(self) -> list[int]:
         """Monomials below the order that no lead divides."""
-        units = [self.packing.pack([int(i == j) for j in range(self.packing.num_variables)]) for i in range(self.packing.num_variables)]
+        units = [
+            self.packing.pack([int(i == j) for j in range(self.packing.num_variables)])
+            for i in range(self.packing.num_variables)
+        ]
         found, layer = [], [0] if self._divisor(0, -1) < 0 and self.order > 0 else []
         while layer:
             found += layer
@@ -392,7 +399,7 @@ class _Basis:
 
 
 def _subtract(p: Packed, q: Packed, shift: int, factor: int) -> Packed:
-    """p - factor · x^shift · q, without zeros."""
+    """Give p - factor · x^shift · q, without zeros."""
     for m, c in q.items():
         value = p.get(m + shift, 0) - factor * c
         if value:
