@@ -21,7 +21,7 @@ from zeeman.singularities.standard_basis import (
     quotient_dimension,
 )
 
-LARGEST_KERNEL_ORDER = {1: 160, 2: 60}
+LARGEST_KERNEL_ORDER = {1: 160, 2: 40}
 QUICK_WORK = 200_000
 
 

@@ -17,7 +17,7 @@ from zeeman.errors import ZeemanError
 Exponent = tuple[int, ...]
 Packed = dict[int, int]  # packed monomial -> integer coefficient
 
-MOST_WORK = 5_000_000
+MOST_WORK = 2_000_000
 _BITS = 16
 
 
@@ -216,6 +216,8 @@ def _surely_infinite(generators: Sequence[PolyElement], ring: PolyRing) -> bool:
         for kept in combinations(range(ring.ngens), size):
             if _num_alive(generators, set(range(ring.ngens)) - set(kept)) < size:
                 return True
+    if ring.ngens == 1:
+        return False
     common = generators[0]
     for g in generators[1:]:
         common = common.gcd(g)
