@@ -41,7 +41,7 @@ def newton_spectrum(support: Sequence[Exponent]) -> list[Fraction] | None:
     >>> [str(a) for a in newton_spectrum([(3, 0), (0, 2)])]
     ['5/6', '7/6']
     """
-    facets = _facets(support)
+    facets = facets_of(support)
     if facets is None:
         return None
     size = len(support[0])
@@ -61,7 +61,7 @@ def _minimal(support: Sequence[Exponent]) -> list[Exponent]:
     return kept
 
 
-def _facets(support: Sequence[Exponent]) -> list[tuple[Fraction, ...]] | None:
+def facets_of(support: Sequence[Exponent]) -> list[tuple[Fraction, ...]] | None:
     """Weights w > 0, one for each compact facet ⟨w, a⟩ = 1 of the Newton polyhedron."""
     points = _minimal(support)
     size = len(points[0])
