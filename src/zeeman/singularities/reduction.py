@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
+from math import prod
 
 from sympy import QQ, Poly, Symbol
 from sympy.polys.matrices import DomainMatrix
-from sympy.polys.rings import PolyElement
+from sympy.polys.rings import PolyElement, PolyRing
 
 from zeeman.singularities.series import homogeneous_part, multiplicity, substitute
 
@@ -86,43 +87,71 @@ def _absorbing_fields(
     part: PolyElement, slopes: Sequence[PolyElement], degree: int, priority: Sequence[int]
 ) -> list[PolyElement]:
     """Homogeneous ξ_i of a degree such that part - Σ ξ_i slopes_i has no monomial that leads the ideal of the slopes."""
-    ring = part.ring
-    fields = [ring.zero for _ in slopes]
+    echelon = Echelon(part.ring, len(slopes), priority)
     if not part:
-        return fields
-
-    def rank(e: Exponent) -> Exponent:
-        return tuple(e[i] for i in priority)
-
-    rows: dict[Exponent, tuple[PolyElement, list[PolyElement]]] = {}
+        return echelon.nothing
     for i, slope in enumerate(slopes):
-        for chosen in combinations_with_replacement(ring.gens, degree):
-            monomial = ring.one
-            for x in chosen:
-                monomial = monomial * x
-            _eliminate(rows, monomial * slope, [monomial * int(i == j) for j in range(len(slopes))], rank)
-    rest = part
-    for lead in sorted(rows, key=rank, reverse=True):
-        row, combination = rows[lead]
-        factor = rest.get(lead, QQ(0))
-        if factor:
-            rest = rest - row * factor
-            fields = [field + c * factor for field, c in zip(fields, combination, strict=True)]
-    return fields
+        for chosen in combinations_with_replacement(part.ring.gens, degree):
+            echelon.add(prod(chosen, start=part.ring.one), i, slope)
+    return echelon.divide(part)[1]
 
 
-def _eliminate(rows: dict[Exponent, tuple[PolyElement, list[PolyElement]]], p: PolyElement, combination, rank) -> None:  # type: ignore[no-untyped-def]
-    """Add one row, with its combination of slopes, to rows in echelon form with leading coefficient 1."""
-    while p:
-        lead = max(p, key=rank)
-        if lead not in rows:
-            factor = 1 / p[lead]
-            rows[lead] = (p * factor, [c * factor for c in combination])
-            return
-        factor = p[lead]
-        row, other = rows[lead]
-        p = p - row * factor
-        combination = [c - o * factor for c, o in zip(combination, other, strict=True)]
+class Echelon:
+    """Multiples of some polynomials, as rows in echelon form that remember how they were combined.
+
+    Parameters
+    ----------
+    ring
+        Ring of the polynomials.
+    size
+        Number of the polynomials.
+    priority
+        Indices of the variables, the lexicographically largest first.
+    """
+
+    def __init__(self, ring: PolyRing, size: int, priority: Sequence[int]) -> None:
+        self.ring, self.size, self.priority = ring, size, priority
+        self.rows: dict[Exponent, tuple[PolyElement, list[PolyElement]]] = {}
+
+    @property
+    def nothing(self) -> list[PolyElement]:
+        """Give the empty combination."""
+        return [self.ring.zero] * self.size
+
+    def add(self, factor: PolyElement, index: int, polynomial: PolyElement) -> None:
+        """Add ``factor`` times the polynomial of an index."""
+        combination = self.nothing
+        combination[index] = factor
+        rest, used = self._strip(factor * polynomial, whole=False)
+        if rest:
+            lead = max(rest, key=self._rank)
+            scale = 1 / rest[lead]
+            left = [(c - u) * scale for c, u in zip(combination, used, strict=True)]
+            self.rows[lead] = (rest * scale, left)
+
+    def divide(self, p: PolyElement) -> tuple[PolyElement, list[PolyElement]]:
+        """Give r and ξ with p = r + Σ ξ_i polynomial_i, where no monomial of r leads a row."""
+        return self._strip(p, whole=True)
+
+    def _rank(self, e: Exponent) -> Exponent:
+        return tuple(e[i] for i in self.priority)
+
+    def _strip(self, p: PolyElement, whole: bool) -> tuple[PolyElement, list[PolyElement]]:
+        """Subtract rows from p, from the largest monomial down; unless ``whole``, up to one that leads no row."""
+        used, done = self.nothing, self.ring.zero
+        while p:
+            lead = max(p, key=self._rank)
+            factor = p[lead]
+            if lead in self.rows:
+                row, combination = self.rows[lead]
+                p = p - row * factor
+                used = [u + c * factor for u, c in zip(used, combination, strict=True)]
+            elif whole:
+                term = self.ring.from_dict({lead: factor})
+                done, p = done + term, p - term
+            else:
+                break
+        return done + p, used
 
 
 def num_real_lines(form: PolyElement) -> int:
