@@ -9,9 +9,10 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.corank_three import recognize_ternary
 from zeeman.singularities.corank_two import recognize_binary
-from zeeman.singularities.local_algebra import determinacy, germ, gradient, milnor_number, residual, split
+from zeeman.singularities.local_algebra import determinacy, milnor_number, residual
 from zeeman.singularities.normal_forms import Recognition, milnor_number_of, real_sign
 from zeeman.singularities.series import multiplicity
+from zeeman.singularities.splitting_lemma import germ, gradient, split
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Classification:
 
     @property
     def extremum(self) -> str:
-        """``minimum``, ``maximum``, ``saddle`` or, where the corank is two or more and it was not looked at, ``unknown``.
+        """``minimum``, ``maximum``, ``saddle``, or ``unknown`` where neither signature nor leading form tells.
 
         Examples
         --------
@@ -62,17 +63,16 @@ class Classification:
         ('minimum', 'saddle')
         """
         positive, negative = self.signature or (1, 1)
-        if positive and negative:
-            return "saddle"
-        definite = "minimum" if negative == 0 else "maximum"
+        if (positive and negative) or self.real_form is None:
+            return "saddle" if positive and negative else "unknown"
         if self.corank == 0:
-            return definite
-        if self.corank == 1 and self.real_form is not None:
-            sign = {"+": 1, "-": -1}.get(self.real_form[-1], 0)
-            if sign * (positive - negative) > 0 or (sign and positive == negative):
-                return "minimum" if sign > 0 else "maximum"
-            return "saddle"
-        return "unknown"
+            return "minimum" if positive else "maximum"
+        tail = self.real_form.removeprefix(str(self.name))
+        if self.corank == 1 or self.name == "X9":
+            up, down = tail in ("+", "++") and not negative, tail in ("-", "--") and not positive
+            return "minimum" if up else "maximum" if down else "saddle"
+        has_cubic_part = self.real_form[0] in "DEJPQSU" or self.real_form.startswith(("T(2,3", "T(3", "T(4"))
+        return "saddle" if has_cubic_part or self.corank == 3 else "unknown"
 
 
 @lru_cache(maxsize=256)

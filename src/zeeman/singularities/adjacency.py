@@ -35,7 +35,7 @@ def adjacent(name: str) -> frozenset[Collection]:
     [('A1',), ('A1', 'A1'), ('A1', 'A1', 'A1'), ('A2',), ('A3',)]
     """
     found: set[Collection] = set()
-    fresh = {(name,)} if _arms(name) else set()
+    fresh: set[Collection] = {(name,)} if _arms(name) else set()
     while fresh:
         fresh = {smaller for collection in fresh for smaller in _one_less(collection)} - found
         found |= fresh
@@ -105,4 +105,6 @@ def _arms(name: str) -> Arms:
         return 1, 1, k - 3
     if letter == "E" and k in (6, 7, 8):
         return 1, 2, k - 4
-    raise ZeemanError(f"expected a simple singularity (A1, A2, …, D4, …, E6, E7, E8), got {name!r}; others have no diagram.")
+    raise ZeemanError(
+        f"expected a simple singularity (A1, A2, …, D4, …, E6, E7, E8), got {name!r}; others have no diagram."
+    )

@@ -11,16 +11,16 @@ from sympy.polys.rings import PolyElement
 from zeeman.singularities.corank_two import (
     NEVER,
     CubicTail,
-    _first_power,
-    _named,
     cubic_tail,
+    first_power,
     name_cubic_tail,
+    named,
     quartic_tail,
 )
 from zeeman.singularities.local_algebra import milnor_number
 from zeeman.singularities.normal_forms import Recognition, beyond, real_sign
 from zeeman.singularities.reduction import absorb, complete_to_basis, linear_kernel, num_real_lines, straighten
-from zeeman.singularities.series import homogeneous_part, multiplicity
+from zeeman.singularities.series import Coefficient, Exponent, homogeneous_part, multiplicity
 
 
 def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
@@ -46,7 +46,7 @@ def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
         case 0:
             return Recognition("P8", "P8", 1, "the 3-jet is a smooth plane cubic")
         case 1:
-            return _named("T", (3, 3, mu - 5), 1, "the 3-jet is a cubic with one node")
+            return named("T", (3, 3, mu - 5), 1, "the 3-jet is a cubic with one node")
         case 2 if len(factors) == 1:
             return _q_series(g, mu)
         case 2:
@@ -72,7 +72,7 @@ def num_singular(cubic: PolyElement) -> int:
     return 15 - (len(products) - len(linear_kernel(products)))
 
 
-def _cone(g: PolyElement, direction: list[object], mu: int) -> Recognition:
+def _cone(g: PolyElement, direction: list[Coefficient], mu: int) -> Recognition:
     """3-jet of two variables: three lines through a point (U), or worse."""
     order, ring = max(sum(e) for e in g), g.ring
     across = DomainMatrix([direction], (1, 3), QQ).nullspace().to_list()
@@ -88,10 +88,10 @@ def _cone(g: PolyElement, direction: list[object], mu: int) -> Recognition:
     for power, index, modality in ((4, 12, 1), (5, 16, 2)):
         line = plane.from_dict({(1, 0): left.get((1, 0, 3), QQ(0)), (0, 1): left.get((0, 1, 3), QQ(0))})
         if power == 5 and line:
-            return _named("U", (1, mu - 14), 2, reason)
+            return named("U", (1, mu - 14), 2, reason)
         if left.get((0, 0, power), 0):
             sign = real_sign([((0, 0, power), left[(0, 0, power)])])
-            return _named("U", (index,), modality, reason, f"{sign} with {lines} real planes")
+            return named("U", (index,), modality, reason, f"{sign} with {lines} real planes")
     return beyond(reason + ", worse than U16")
 
 
@@ -107,9 +107,7 @@ def _q_series(g: PolyElement, mu: int) -> Recognition:
     rest = (turned - turned[(3, 0, 0)] * x**3).exquo(z**2)
     y_form = sum((rest.coeff(v) * form for v, form in zip(g.ring.gens, back, strict=True)), g.ring.zero)
     left = absorb(straighten(g, [flex, y_form, tangent], order), order, (2, 0, 1))
-    tail = cubic_tail(
-        left[(3, 0, 0)], lambda j: left.get((1, j, 0), 0), lambda j: left.get((0, j, 0), 0), order + 1
-    )
+    tail = cubic_tail(left[(3, 0, 0)], lambda j: left.get((1, j, 0), 0), lambda j: left.get((0, j, 0), 0), order + 1)
     reason = "the 3-jet is a cubic with a cusp"
     if tail is None:
         return beyond(reason)
@@ -150,10 +148,10 @@ def _s_series(g: PolyElement, conic: PolyElement, line: PolyElement, mu: int) ->
     if found is None:
         return beyond(reason + ", worse than S17")
     if isinstance(found, str):
-        return _named(found.replace("*", "S"), (1, mu - 14), 2, reason)
+        return named(found.replace("*", "S"), (1, mu - 14), 2, reason)
     index, (i, j) = found
     sign = real_sign([(e, left[e]) for e in ((2, 0, 1), (0, 1, 2), (i, j - 1, 0))])
-    return _named("S", (index - 1,), 1 if index < 15 else 2, reason, sign)
+    return named("S", (index - 1,), 1 if index < 15 else 2, reason, sign)
 
 
 def _conic_and_line(g: PolyElement, factors: list[PolyElement], mu: int) -> Recognition:
@@ -179,10 +177,10 @@ def _triangle(g: PolyElement, factors: list[PolyElement], mu: int) -> Recognitio
         return _t_series((p, p, p), reason + ", conjugate and alike by symmetry")
     if len(factors) == 3:
         left = absorb(straighten(g, factors, order), order, (0, 1, 2))
-        powers = [_first_power(left, i, 3) for i in range(3)]
+        powers = [first_power(left, i, 3) for i in range(3)]
         if max(powers) == NEVER:
             return beyond(reason)
-        terms = [((1, 1, 1), left[(1, 1, 1)])]
+        terms: list[tuple[Exponent, Coefficient]] = [((1, 1, 1), left[(1, 1, 1)])]
         terms += [(e, left[e]) for i, p in enumerate(powers) for e in [tuple(p * (i == j) for j in range(3))]]
         return _t_series(tuple(powers), reason, real_sign(terms))
     pair = max(factors, key=multiplicity)
@@ -194,7 +192,7 @@ def _triangle(g: PolyElement, factors: list[PolyElement], mu: int) -> Recognitio
 
 
 def _t_series(indices: tuple[int, ...], reason: str, sign: str = "") -> Recognition:
-    return _named("T", tuple(sorted(indices)), 1, reason, sign)
+    return named("T", tuple(sorted(indices)), 1, reason, sign)
 
 
 def _power_at(g: PolyElement, forms: list[PolyElement]) -> int:

@@ -9,7 +9,7 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.normal_forms import Recognition, beyond, real_sign
 from zeeman.singularities.reduction import absorb, complete_to_basis, num_real_lines, straighten
-from zeeman.singularities.series import homogeneous_part, multiplicity
+from zeeman.singularities.series import Coefficient, homogeneous_part, multiplicity
 
 NEVER = 10**6
 
@@ -38,7 +38,7 @@ def recognize_binary(g: PolyElement, mu: int) -> Recognition:
     lines = [factor for factor, power in sorted(factors, key=lambda pair: -pair[1])]
     to_order = max(sum(e) for e in g)
     if pattern[0][0] == 2 and order == 4 and len(repeated) == 1:
-        return _named("T", (2, 4, mu - 5), 1, "the 4-jet has one double line")
+        return named("T", (2, 4, mu - 5), 1, "the 4-jet has one double line")
     basis = complete_to_basis([line for line in lines if multiplicity(line) == 1][:2])
     left = absorb(straighten(g, basis, to_order), to_order, (0, 1))
     match pattern[0][0], order:
@@ -53,7 +53,8 @@ def recognize_binary(g: PolyElement, mu: int) -> Recognition:
     return _w_series(left, mu)
 
 
-def _named(letter: str, indices: tuple[int, ...], modality: int, reason: str, sign: str = "") -> Recognition:
+def named(letter: str, indices: tuple[int, ...], modality: int, reason: str, sign: str = "") -> Recognition:
+    """Put a name together from its letter and indices, and the real form from its sign."""
     name = f"{letter}{indices[0]}" if len(indices) == 1 else f"{letter}({','.join(map(str, indices))})"
     return Recognition(name, name + sign, modality, reason)
 
@@ -63,35 +64,35 @@ def _without_repeated_line(form: PolyElement, order: int) -> Recognition:
     if order == 3:
         return Recognition("D4", "D4-" if lines == 3 else "D4+", 0, f"the 3-jet has three lines, {lines} of them real")
     reason = f"the 4-jet has four lines, {lines} of them real"
-    if lines == 0:
-        sign = "++" if sum(form.values()) > 0 else "--"
-    else:
-        sign = "+-" if lines == 2 else " with 4 real lines"
+    definite = "++" if sum(form.values()) > 0 else "--"
+    sign = {0: definite, 2: "+-"}.get(lines, " with 4 real lines")
     return Recognition("X9", "X9" + sign, 1, reason)
 
 
 def _two_conjugate_double_lines(quadric: PolyElement, mu: int) -> Recognition:
     p = (mu - 1) // 2
     real = "real" if num_real_lines(quadric) else "imaginary"
-    return _named("T", (2, p, p), 1, f"the 4-jet is the square of two conjugate {real} lines, alike by symmetry")
+    return named("T", (2, p, p), 1, f"the 4-jet is the square of two conjugate {real} lines, alike by symmetry")
 
 
-def _first_power(g: PolyElement, variable: int, above: int) -> int:
+def first_power(g: PolyElement, variable: int, above: int) -> int:
     """Lowest pure power of a variable above a degree."""
     return min((sum(e) for e in g if e[variable] == sum(e) > above), default=NEVER)
 
 
 def _d_series(g: PolyElement) -> Recognition:
-    power = _first_power(g, 1, 3)
+    power = first_power(g, 1, 3)
     sign = real_sign([((2, 1), g[(2, 1)]), ((0, power), g[(0, power)])])
-    return _named("D", (power + 1,), 0, f"the 3-jet has a double line, across which the first power is {power}", sign)
+    return named("D", (power + 1,), 0, f"the 3-jet has a double line, across which the first power is {power}", sign)
 
 
 def _two_double_lines(g: PolyElement) -> Recognition:
-    p, q = _first_power(g, 0, 4), _first_power(g, 1, 4)
+    p, q = first_power(g, 0, 4), first_power(g, 1, 4)
     terms = [((2, 2), g[(2, 2)]), ((p, 0), g[(p, 0)]), ((0, q), g[(0, q)])]
     low, high = sorted((p, q))
-    return _named("T", (2, low, high), 1, f"the 4-jet has two double lines, with first powers {p} and {q}", real_sign(terms))
+    return named(
+        "T", (2, low, high), 1, f"the 4-jet has two double lines, with first powers {p} and {q}", real_sign(terms)
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ class CubicTail:
         return 6 * self.k + (-2 if self.kind == 3 else self.kind)
 
 
-def cubic_tail(s: object, b: Callable[[int], object], c: Callable[[int], object], bound: int) -> CubicTail | None:
+def cubic_tail(
+    s: Coefficient, b: Callable[[int], Coefficient], c: Callable[[int], Coefficient], bound: int
+) -> CubicTail | None:
     """Read the diagram off the coefficients of x y^p and y^q, which vanish for p < 3 and q < 4."""
     p = next((j for j in range(1, bound) if b(j)), NEVER)
     q = next((j for j in range(1, bound) if c(j)), NEVER)
@@ -121,26 +124,24 @@ def cubic_tail(s: object, b: Callable[[int], object], c: Callable[[int], object]
     if q > 3 * k and p > 2 * k:
         return CubicTail(0 if q == 3 * k + 1 else 2, k)
     beta, gamma = b(2 * k), c(3 * k)
-    discriminant = -4 * s * beta**3 - 27 * s**2 * gamma**2  # type: ignore[operator]
-    return CubicTail(3, k, discriminant == 0, 3 if discriminant > 0 else 1)  # type: ignore[operator]
+    discriminant = -4 * s * beta**3 - 27 * s**2 * gamma**2
+    return CubicTail(3, k, discriminant == 0, 3 if discriminant > 0 else 1)
 
 
-def name_cubic_tail(
-    letter: str, tail: CubicTail, mu: int, shift: int, sign: str, reason: str, singles: bool = True
-) -> Recognition:
+def name_cubic_tail(letter: str, tail: CubicTail, mu: int, shift: int, sign: str, reason: str) -> Recognition:
     """Name a member of the series E/J, Z or Q, whose μ is by ``shift`` above that of the diagram."""
     modality = tail.k - (letter == "E")
     if tail.kind < 3:
-        return _named(letter, (tail.milnor_number + shift,), modality, reason, sign)
+        return named(letter, (tail.milnor_number + shift,), modality, reason, sign)
     first = tail.milnor_number + shift
     index = tail.k - (letter == "Z")
     name = "J" if letter == "E" else letter
     if name == "J" and tail.k == 2 and tail.degenerate:
-        return _named("T", (2, 3, mu - 4), modality, reason)
-    real = "" if tail.degenerate else f" with {tail.num_real_roots} real branches"
+        return named("T", (2, 3, mu - 4), modality, reason)
+    real = "" if tail.degenerate else f" with {tail.num_real_roots} real branch{'es' * (tail.num_real_roots > 1)}"
     if name == "J" and tail.k == 2:
-        return _named("J", (10,), modality, reason, real)
-    return _named(name, (index, mu - first), modality, reason, real)
+        return named("J", (10,), modality, reason, real)
+    return named(name, (index, mu - first), modality, reason, real)
 
 
 def _e_series(g: PolyElement, mu: int) -> Recognition:
@@ -170,7 +171,7 @@ def _z_series(g: PolyElement, mu: int) -> Recognition:
 
 
 def _w_series(g: PolyElement, mu: int) -> Recognition:
-    def coefficient(i: int, j: int) -> object:
+    def coefficient(i: int, j: int) -> Coefficient:
         return g.get((i, j), 0)
 
     found = quartic_tail(g[(4, 0)], coefficient)
@@ -178,13 +179,15 @@ def _w_series(g: PolyElement, mu: int) -> Recognition:
     if found is None:
         return beyond(reason + ", worse than W18")
     if isinstance(found, str):
-        return _named(found.replace("*", "W"), (1, mu - 15), 2, reason)
+        return named(found.replace("*", "W"), (1, mu - 15), 2, reason)
     index, last = found
     sign = real_sign([((4, 0), g[(4, 0)]), (last, g[last])])
-    return _named("W", (index,), 1 if index < 15 else 2, reason, sign)
+    return named("W", (index,), 1 if index < 15 else 2, reason, sign)
 
 
-def quartic_tail(s: object, coefficient: Callable[[int, int], object]) -> str | tuple[int, tuple[int, int]] | None:
+def quartic_tail(
+    s: Coefficient, coefficient: Callable[[int, int], Coefficient]
+) -> str | tuple[int, tuple[int, int]] | None:
     """Read the diagram of s x⁴ + a(y) x² + b(y) x + c(y): W12, W13, W17, W18 with its last term, ``*`` or ``*#``."""
     if coefficient(0, 5):
         return 12, (0, 5)
@@ -192,7 +195,7 @@ def quartic_tail(s: object, coefficient: Callable[[int, int], object]) -> str | 
         return 13, (1, 4)
     a, c = coefficient(2, 3), coefficient(0, 6)
     if a or c:
-        return "*#" if a**2 == 4 * s * c else "*"  # type: ignore[operator]
+        return "*#" if a**2 == 4 * s * c else "*"
     if coefficient(1, 5):
         return 17, (1, 5)
     return (18, (0, 7)) if coefficient(0, 7) else None

@@ -23,8 +23,9 @@ def newton_spectrum(support: Sequence[Exponent]) -> list[Fraction] | None:
     With the Newton degree ν(a) = min_F ⟨w_F, a⟩ over the compact facets F,
     Σ_α t^α = Σ_τ (-1)^{n-1-dim τ} (1 - t)^{k(τ)} Σ_{a in cone τ} t^{ν(a)},
     summed over the compact faces τ and the empty one, where k(τ) is the dimension of the smallest coordinate subspace
-    with τ in it. By symmetry about n/2 only lattice points with ν(a) ≤ n/2 are visited. The number of spectral numbers
-    is Kouchnirenko's Newton number, to which μ is equal exactly if this is the spectrum of a deformation with constant μ.
+    with τ in it. By symmetry about n/2 only lattice points with ν(a) ≤ n/2 are visited. How many numbers there are is
+    Kouchnirenko's Newton number; a germ with that μ deforms with constant μ into one with general coefficients, and so
+    has this spectrum.
 
     Parameters
     ----------
@@ -118,7 +119,9 @@ class _Polyhedron:
         @cache
         def polynomial(active: tuple[int, ...], zero: tuple[int, ...]) -> tuple[int, ...]:
             carrier = frozenset(
-                a for a in self.points if all(_pair(self.facets[i], a) == 1 for i in active) and not any(a[i] for i in zero)
+                a
+                for a in self.points
+                if all(_pair(self.facets[i], a) == 1 for i in active) and not any(a[i] for i in zero)
             )
             return self._weight_of_faces([face for face in faces if face >= carrier])
 

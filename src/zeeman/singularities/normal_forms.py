@@ -11,8 +11,7 @@ from sympy import QQ, ring
 from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
-
-Exponent = tuple[int, ...]
+from zeeman.singularities.series import Coefficient, Exponent
 
 _, T = ring("x", QQ)
 _, X, Y = ring("x,y", QQ)
@@ -138,7 +137,7 @@ def _other_form(letter: str, indices: tuple[int, ...]) -> PolyElement | None:
     return None
 
 
-def real_sign(terms: Sequence[tuple[Exponent, object]]) -> str:
+def real_sign(terms: Sequence[tuple[Exponent, Coefficient]]) -> str:
     """Signs of a real normal form that no reflection x_i → -x_i removes, in the order of the terms.
 
     Examples
@@ -146,7 +145,7 @@ def real_sign(terms: Sequence[tuple[Exponent, object]]) -> str:
     >>> real_sign([((2, 1), 1), ((0, 3), -1)]), real_sign([((3, 0), -1), ((0, 5), -1)])
     ('-', '')
     """
-    signs = tuple(c > 0 for _, c in terms)  # type: ignore[operator]
+    signs = tuple(c > 0 for _, c in terms)
     reflections = [
         tuple(sum(e for e, flipped in zip(exponent, flips, strict=True) if flipped) % 2 == 1 for exponent, _ in terms)
         for flips in product((False, True), repeat=len(terms[0][0]))

@@ -10,7 +10,7 @@ from sympy import QQ, Poly, Symbol
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.series import homogeneous_part, multiplicity, substitute
+from zeeman.singularities.series import Coefficient, homogeneous_part, multiplicity, substitute
 
 Exponent = tuple[int, ...]
 
@@ -42,13 +42,13 @@ def complete_to_basis(forms: Sequence[PolyElement]) -> list[PolyElement]:
     return found
 
 
-def linear_kernel(forms: Sequence[PolyElement]) -> list[list[object]]:
+def linear_kernel(forms: Sequence[PolyElement]) -> list[list[Coefficient]]:
     """Rational relations c with Σ c_i forms_i = 0, a basis of them."""
     monomials = sorted({e for form in forms for e in form})
     if not monomials:
         return [[QQ(int(i == j)) for j in range(len(forms))] for i in range(len(forms))]
     rows = [[form.get(e, QQ(0)) for form in forms] for e in monomials]
-    kernel: list[list[object]] = DomainMatrix(rows, (len(rows), len(forms)), QQ).nullspace().to_list()
+    kernel: list[list[Coefficient]] = DomainMatrix(rows, (len(rows), len(forms)), QQ).nullspace().to_list()
     return kernel
 
 
@@ -86,7 +86,7 @@ def absorb(g: PolyElement, order: int, priority: Sequence[int]) -> PolyElement:
 def _absorbing_fields(
     part: PolyElement, slopes: Sequence[PolyElement], degree: int, priority: Sequence[int]
 ) -> list[PolyElement]:
-    """Homogeneous ξ_i of a degree such that part - Σ ξ_i slopes_i has no monomial that leads the ideal of the slopes."""
+    """Homogeneous ξ_i of a degree for which no monomial of part - Σ ξ_i slopes_i leads the ideal of the slopes."""
     echelon = Echelon(part.ring, len(slopes), priority)
     if not part:
         return echelon.nothing

@@ -64,7 +64,7 @@ class ResolutionGraph:
         return int(total)
 
     def spectrum(self) -> list[Fraction]:
-        """Spectral numbers in (0, 2), with repetitions: those below 1, the number 1 for all but one branch, and 2 - α."""
+        """Spectral numbers in (0, 2), with repetitions: α < 1, the number 1 for all but one branch, and 2 - α."""
         candidates = {Fraction(k, n) for n in set(self.multiplicities) for k in range(1, n)}
         low = [alpha for alpha in sorted(candidates) for _ in range(self.multiplicity_in_spectrum(alpha))]
         return [*low, *[Fraction(1)] * (self.num_branches - 1), *(2 - alpha for alpha in reversed(low))]
@@ -109,7 +109,7 @@ def _blow_up(graph: ResolutionGraph, f: PolyElement, axes: tuple[int | None, int
     new = len(graph.multiplicities)
     graph.multiplicities.append(order + sum(graph.multiplicities[a] for a in axes if a is not None))
     graph.copies.append(copies)
-    x, y = f.ring.gens
+    _, y = f.ring.gens
     tangents = homogeneous_part(f, order)
     vertical = max(e for e in range(order + 1) if all(m[0] >= e for m in tangents))
     f_vertical = f.ring.from_dict({(a, a + b - order): c for (a, b), c in f.items()})
@@ -118,7 +118,9 @@ def _blow_up(graph: ResolutionGraph, f: PolyElement, axes: tuple[int | None, int
     horizontal = max(e for e in range(order + 1) if all(m[1] >= e for m in tangents))
     _visit(graph, f_other, (new, axes[1]), copies, horizontal)
     t = Symbol("t")
-    slopes = Poly({(b - horizontal,): f.ring.domain.to_sympy(c) for (a, b), c in tangents.items()}, t, domain=f.ring.domain)
+    slopes = Poly(
+        {(b - horizontal,): f.ring.domain.to_sympy(c) for (a, b), c in tangents.items()}, t, domain=f.ring.domain
+    )
     for factor, power in slopes.factor_list()[1]:
         degree = factor.degree()
         if power == 1:
@@ -130,7 +132,7 @@ def _blow_up(graph: ResolutionGraph, f: PolyElement, axes: tuple[int | None, int
             raise NotImplementedError
         else:
             root = rootof(factor.as_expr(), 0)
-            big, x1, y1 = ring("x,y", QQ.algebraic_field(root))
+            big, _, y1 = ring("x,y", QQ.algebraic_field(root))
             moved = f_other.set_ring(big).compose(y1, y1 + big.domain.from_sympy(root))
             _visit(graph, moved, (new, None), copies * degree, power)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sympy.polys.rings import PolyElement, PolyRing
+
+Coefficient = Any  # of sympy's rationals, or of a number field
+Exponent = tuple[int, ...]
 
 
 def truncate(f: PolyElement, order: int) -> PolyElement:
@@ -27,7 +31,7 @@ def homogeneous_part(f: PolyElement, degree: int) -> PolyElement:
 
 def multiplicity(f: PolyElement) -> int:
     """Lowest total degree of the terms of f; f must not be zero."""
-    return min(sum(e) for e in f)
+    return int(min(sum(e) for e in f))
 
 
 def multiply(f: PolyElement, g: PolyElement, order: int) -> PolyElement:
@@ -43,7 +47,7 @@ def multiply(f: PolyElement, g: PolyElement, order: int) -> PolyElement:
     if not f or not g or multiplicity(f) + multiplicity(g) > order:
         return f.ring.zero
     by_degree = sorted((sum(e), e, c) for e, c in g.items())
-    result: dict[tuple[int, ...], object] = {}
+    result: dict[tuple[int, ...], Coefficient] = {}
     for e, c in f.items():
         room = order - sum(e)
         for degree, d, b in by_degree:
@@ -66,7 +70,7 @@ def substitute(f: PolyElement, images: Sequence[PolyElement], order: int) -> Pol
     """
     ring: PolyRing = images[0].ring
     powers = [[ring.one] for _ in images]
-    terms = {(): {e: ring(c) for e, c in f.items() if sum(e) <= order}}[()]
+    terms = {e: ring(c) for e, c in f.items() if sum(e) <= order}
     for i in reversed(range(len(images))):
         collected: dict[tuple[int, ...], PolyElement] = {}
         for e, c in terms.items():

@@ -10,11 +10,12 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
 from zeeman.singularities.ade import classify
-from zeeman.singularities.local_algebra import determinacy, germ, milnor_algebra, milnor_number, residual
+from zeeman.singularities.local_algebra import determinacy, milnor_algebra, milnor_number, residual
 from zeeman.singularities.newton_filtration import facets_of, newton_spectrum
 from zeeman.singularities.normal_forms import normal_form
 from zeeman.singularities.resolution_graph import resolution_graph
-from zeeman.singularities.standard_basis import Exponent
+from zeeman.singularities.series import Exponent
+from zeeman.singularities.splitting_lemma import germ
 
 
 def spectrum(f: PolyElement) -> list[Fraction] | None:
@@ -25,9 +26,9 @@ def spectrum(f: PolyElement) -> list[Fraction] | None:
     the splitting lemma they are found
 
     - in two variables by resolving the curve, for every germ;
-    - in more by Newton's polyhedron, where Kouchnirenko's number is μ, or by weights, where the part of lowest weight has
-      an isolated critical point: then f is a deformation with constant μ, along which the spectrum does not change
-      (Varchenko 1982);
+    - in more by Newton's polyhedron, where Kouchnirenko's number is μ, or by weights, where the part of lowest weight
+      has an isolated critical point: then f belongs to a deformation with constant μ, along which the spectrum does not
+      change (Varchenko 1982);
     - otherwise from the normal form of the class, where :func:`classify` names one.
 
     Returns
@@ -132,6 +133,8 @@ def complex_lct(f: PolyElement) -> Fraction | None:
     '10/21'
     """
     if f.is_ground:
-        raise ZeemanError("expected a polynomial that is not constant, got one; its log canonical threshold means nothing.")
+        raise ZeemanError(
+            "expected a polynomial that is not constant, got one; its log canonical threshold means nothing."
+        )
     found = spectrum(f)
     return None if found is None else min([Fraction(1), *found])

@@ -13,9 +13,10 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
 from zeeman.errors import ZeemanError
-from zeeman.singularities.local_algebra import germ, gradient, tjurina_algebra
+from zeeman.singularities.local_algebra import tjurina_algebra
 from zeeman.singularities.reduction import Echelon
-from zeeman.singularities.standard_basis import Exponent
+from zeeman.singularities.series import Exponent
+from zeeman.singularities.splitting_lemma import germ, gradient
 from zeeman.singularities.weights import weights
 
 
@@ -138,8 +139,12 @@ def discriminant(f: PolyElement) -> PolyElement:
     kept = [d for d in unfolding.deformations if d.dimension is not None and d.dimension > 0]
     names = [name for name, d in zip(unfolding.parameters, unfolding.deformations, strict=True) if d in kept]
     family = _RelativeAlgebra(f, q, [d.exponents for d in kept], ring(names, QQ)[0])
-    matrix = family.multiplication({d.exponents: t * QQ(d.dimension) for d, t in zip(kept, family.base.gens, strict=True)})
-    return DomainMatrix(matrix, (len(matrix), len(matrix)), family.base.to_domain()).charpoly()[-1] * (-1) ** len(matrix)
+    matrix = family.multiplication(
+        {d.exponents: t * QQ(d.dimension) for d, t in zip(kept, family.base.gens, strict=True)}
+    )
+    return DomainMatrix(matrix, (len(matrix), len(matrix)), family.base.to_domain()).charpoly()[-1] * (-1) ** len(
+        matrix
+    )
 
 
 Element = dict[Exponent, PolyElement]  # monomial in x -> polynomial in t
