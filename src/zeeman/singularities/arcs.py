@@ -62,9 +62,9 @@ def arc_series(generators: Sequence[PolyElement], degree: int, order: int = 1) -
 
     Notes
     -----
-    For x^k with order 1 the series is ∏ 1/(1 − q^n) over n ≢ 0, ±k mod 2k + 1, a character of the Virasoro minimal model
-    (2, 2k + 1); with order 2 over n ≢ 0, ±1, its vacuum (Bruschek, Mourtada and Schepers 2013). Elsewhere no such theorem
-    is claimed.
+    For x^k with order 1 the series is ∏ 1/(1 − q^n) over n ≢ 0, ±k mod 2k + 1, a character of the Virasoro minimal
+    model (2, 2k + 1); with order 2 over n ≢ 0, ±1, its vacuum (Bruschek, Mourtada and Schepers 2013). Elsewhere no
+    such theorem is claimed.
 
     Examples
     --------
@@ -83,12 +83,11 @@ def arc_series(generators: Sequence[PolyElement], degree: int, order: int = 1) -
     equations = _equations(generators, degree, order)
     spaces = _monomials([j for j in range(order, degree + 1) for _ in generators[0].ring.gens], degree)
     first, second = (_dimensions(spaces, equations, order, generators[0].ring.ngens, p) for p in PRIMES)
-    if first != second:
-        raise ZeemanError(
-            f"expected one Hilbert series, got different ones mod {PRIMES[0]} and {PRIMES[1]}; use integers."
-        )
+    agreement = "agree" if first == second else "differ, and the smaller dimension is given"
     return ArcSeries(
-        tuple(first), order, f"ranks mod {PRIMES[0]} and mod {PRIMES[1]} agree; over QQ no dimension is larger"
+        tuple(map(min, first, second)),
+        order,
+        f"ranks mod {PRIMES[0]} and mod {PRIMES[1]} {agreement}; over QQ no dimension is larger",
     )
 
 
@@ -99,7 +98,7 @@ def _equations(generators: Sequence[PolyElement], degree: int, order: int) -> li
     ring = generators[0].ring.clone(symbols=[f"x_{i}_{j}" for j in range(count) for i in range(n)])
     zeros = [ring.zero] * order
     series = [[*zeros, *(ring.gens[j * n + i] for j in range(count))] for i in range(n)]
-    columns = [compose(f, series, degree + 1) for f in generators]
+    columns = [compose(f.clear_denoms()[1], series, degree + 1) for f in generators]
     return [[{_word(a): c for a, c in column[w].terms()} for column in columns if column[w]] for w in range(degree + 1)]
 
 
@@ -137,7 +136,7 @@ def _dimensions(
         for equation in equations[w]:
             row = np.zeros((1, len(space)))
             for a, c in equation.items():
-                row[0, index[w][a]] = int(c.numerator) * pow(int(c.denominator), -1, p) % p
+                row[0, index[w][a]] = int(c) % p
             basis.extend(row)
         ideals.append(basis.rows)
     return [len(space) - len(ideal) for space, ideal in zip(spaces, ideals, strict=True)]
