@@ -10,8 +10,8 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.charts import Leaf, blow_up
-from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.forms import keep_variables, order, variables_of
+from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import ideal_faces
 from zeeman.singularities.plane import NotDecided, resolve

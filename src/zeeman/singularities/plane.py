@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from sympy.polys.densetools import dup_monic
@@ -64,10 +65,13 @@ class Resolution:
         The components that are seen at real points.
     crossings
         Those of them that meet in one point.
+    signs
+        For a germ, the sign that it has around each crossing, 0 for both, None where it was not followed.
     """
 
     divisors: tuple[Divisor, ...]
     crossings: tuple[tuple[Divisor, ...], ...]
+    signs: tuple[int | None, ...]
 
     @property
     def value(self) -> Fraction:
@@ -80,14 +84,16 @@ class Resolution:
         meeting = [sum(divisor.ratio == self.value for divisor in crossing) for crossing in self.crossings]
         return max(1, *meeting) if meeting else 1
 
-    @property
-    def both_signs_at_worst(self) -> bool:
-        """Whether a germ takes both signs beside some stratum where m components with A/N = λ meet."""
-        return any(
-            sum(divisor.ratio == self.value for divisor in crossing) == self.multiplicity
-            and any(divisor.order % 2 for divisor in crossing)
-            for crossing in self.crossings
-        )
+    def signs_at_worst(self) -> set[int | None]:
+        """Signs that a germ takes beside the strata where m components with A/N = λ meet.
+
+        1 and -1, 0 for both beside one stratum, and None where it is not known.
+        """
+        return {
+            sign
+            for crossing, sign in zip(self.crossings, self.signs, strict=True)
+            if sum(divisor.ratio == self.value for divisor in crossing) == self.multiplicity
+        }
 
     @property
     def changes_sign(self) -> bool:
@@ -100,13 +106,15 @@ class _Point:
     """A point of a blow-up, in coordinates (x, y) centred on it.
 
     ``branches`` are squarefree, coprime and zero here, each with its power; ``residual`` generates what is left of the
-    ideal, of codimension two, or is empty for the unit ideal; ``axes`` are the exceptional divisors x = 0 and y = 0.
+    ideal, of codimension two, or is empty for the unit ideal. ``axes`` are the exceptional divisors x = 0 and y = 0.
+    ``sign`` is that of the factors that are not zero here.
     """
 
     branches: tuple[tuple[PolyElement, int], ...]
     residual: tuple[PolyElement, ...]
     axes: tuple[Divisor | None, Divisor | None]
     field: RealField
+    sign: int
 
 
 def resolve(generators: Sequence[PolyElement], real: bool = True) -> Resolution:
@@ -135,7 +143,7 @@ def resolve(generators: Sequence[PolyElement], real: bool = True) -> Resolution:
     ('5/6', 1, True)
     """
     divisors: list[Divisor] = []
-    crossings: list[tuple[Divisor, ...]] = []
+    crossings: list[tuple[tuple[Divisor, ...], int | None]] = []
     waiting, seen = [_first_point(generators)], 0
     while waiting:
         point, seen = waiting.pop(), seen + 1
@@ -144,24 +152,33 @@ def resolve(generators: Sequence[PolyElement], real: bool = True) -> Resolution:
         if _crosses_normally(point):
             strict = [Divisor(power, 1, False) for _, power in point.branches]
             divisors += strict
-            crossings.append((*(axis for axis in point.axes if axis), *strict))
+            meeting = (*(axis for axis in point.axes if axis), *strict)
+            crossings.append((meeting, 0 if any(one.order % 2 for one in meeting) else point.sign))
         else:
             exceptional = _exceptional(point)
             divisors.append(exceptional)
             for crossing, point_above in _above(point, exceptional, real):
                 if crossing:
                     divisors += crossing[1:]
-                    crossings.append(crossing)
+                    crossings.append((crossing, 0 if any(one.order % 2 for one in crossing) else None))
                 if point_above:
                     waiting.append(point_above)
-    return Resolution(tuple(divisors), tuple(crossings))
+    return Resolution(tuple(divisors), tuple(c for c, _ in crossings), tuple(sign for _, sign in crossings))
 
 
 def _first_point(generators: Sequence[PolyElement]) -> _Point:
     divisor = common_divisor(generators)
     rest = tuple(g.quo(divisor) for g in generators)
-    branches = tuple((f, k) for f, k in divisor.factor_list()[1] if not f.coeff(1))
-    return _Point(branches, () if any(g.coeff(1) for g in rest) else rest, (None, None), RealField())
+    constant, powers = divisor.factor_list()
+    field = RealField()
+    sign = field.sign(constant) * field.sign(rest[0].coeff(1)) * _sign_of_units(powers, field)
+    branches = tuple((f, k) for f, k in powers if not f.coeff(1))
+    return _Point(branches, () if any(g.coeff(1) for g in rest) else rest, (None, None), field, sign)
+
+
+def _sign_of_units(powers: Sequence[tuple[PolyElement, int]], field: RealField) -> int:
+    """Sign of the product of those factors that are not zero at the origin."""
+    return prod(field.sign(f.coeff(1)) ** k for f, k in powers if f.coeff(1))
 
 
 def _crosses_normally(point: _Point) -> bool:
@@ -273,4 +290,5 @@ def _transformed(point: _Point, exceptional: Divisor, root: Any) -> _Point:
         () if any(g.coeff(1) for g in residual) else residual,
         axes,
         point.field,
+        point.sign * _sign_of_units(branches, point.field),
     )

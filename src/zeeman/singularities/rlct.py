@@ -9,9 +9,9 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
-from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.forms import keep_variables, order, variables_of
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
+from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import germ_faces
 from zeeman.singularities.plane import NotDecided, resolve
@@ -176,15 +176,18 @@ def _morse(found: Split) -> RLCT:
 def _marginal(found: Split, multiplicity: int, residual_sign: str | None) -> int | None:
     """M of ± y² + g with λ(g) = 1/2: one more where g is against the square on its worst stratum."""
     g = found.residual
-    against = "-" if found.plus else "+"
-    if residual_sign == against:
+    square = 1 if found.plus else -1
+    if residual_sign == ("-" if found.plus else "+"):
         return multiplicity + 1
-    if g is not None and g.ring.ngens == 2 and residual_sign == "±":
-        try:
-            return multiplicity + 1 if resolve([g]).both_signs_at_worst else None
-        except NotDecided:
-            return None
-    return None
+    if g is None or g.ring.ngens != 2:
+        return None
+    try:
+        signs = resolve([g]).signs_at_worst()
+    except NotDecided:
+        return None
+    if signs & {0, -square}:
+        return multiplicity + 1
+    return multiplicity if signs == {square} else None
 
 
 def _by_newton(f: PolyElement, sign: str | None) -> RLCT | None:

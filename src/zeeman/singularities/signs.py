@@ -9,9 +9,9 @@ from typing import Literal
 
 from sympy.polys.rings import PolyElement
 
-from zeeman.singularities.linear import diagonalized
 from zeeman.singularities.faces import facet_normals
 from zeeman.singularities.forms import initial_form, on_face, order, value_at, variables_of
+from zeeman.singularities.linear import change, diagonalized
 from zeeman.singularities.nondegeneracy import MOST_VARIABLES, positive_even
 from zeeman.singularities.plane import NotDecided, resolve
 
@@ -36,10 +36,12 @@ def sign_near_origin(f: PolyElement) -> Sign | None:
         return "-"
     if f.ring.ngens == 2:
         return _in_the_plane(f)
-    values = diagonalized(f)[0]
+    values, basis = diagonalized(f)
+    if min(values) < 0 < max(values):
+        return "±"
     if all(values):
-        return "±" if min(values) < 0 < max(values) else "+" if values[0] > 0 else "-"
-    met = {value > 0 for value in _leading_values(f) if value}
+        return "+" if values[0] > 0 else "-"
+    met = {value > 0 for value in _leading_values(change([f], basis)[0]) if value}
     return "±" if len(met) == 2 else _by_factors(f)
 
 

@@ -8,8 +8,8 @@ from fractions import Fraction
 from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.linear import change, diagonalized
 from zeeman.singularities.forms import order, substitute, truncated
+from zeeman.singularities.linear import change, diagonalized
 from zeeman.singularities.newton import Exponent
 
 DEGREES = (3, 5, 7, 9, 12)
