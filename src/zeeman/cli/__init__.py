@@ -11,6 +11,7 @@ from zeeman.cli import calibrate as calibrate
 from zeeman.cli import corpus as corpus
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine
+from zeeman.cli import germ as germ
 from zeeman.cli import influence as influence
 from zeeman.cli import pattern as pattern
 from zeeman.cli import probe_sources as probe_sources

@@ -70,6 +70,8 @@ class GermPosterior:
     eigenvalues, eigenvalue_errors : array, shape (n,)
         Of the Hessian in the units of `Taylor`, by increasing size.
     tolerance : float
+    critical_distance : float
+        How far from the centre the critical point of the quadratic part lies, in radii, along the stiff directions.
     """
 
     candidates: tuple[Candidate, ...]
@@ -78,6 +80,7 @@ class GermPosterior:
     eigenvalues: Array
     eigenvalue_errors: Array
     tolerance: float
+    critical_distance: float
 
     @property
     def name(self) -> str:
@@ -152,7 +155,8 @@ def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior
     )
     chosen = weighed[0][-1]
     values, errors = _eigenvalues(taylor)
-    return GermPosterior(candidates, chosen, _real_form(candidates[0].name, chosen), values, errors, tolerance)
+    form = _real_form(candidates[0].name, chosen)
+    return GermPosterior(candidates, chosen, form, values, errors, tolerance, _distance(taylor, chosen.corank))
 
 
 def _classes(corank: int, degree: int) -> Iterator[tuple[str, Conditions]]:
@@ -199,6 +203,13 @@ def _evidence(
 
 def _log_normal(t: Array, covariance: Array) -> float:
     return float(-0.5 * (t @ np.linalg.solve(covariance, t)) - 0.5 * np.linalg.slogdet(covariance)[1])
+
+
+def _distance(taylor: Taylor, corank: int) -> float:
+    """Length of the Newton step in the stiff directions."""
+    values, frame = principal_frame(taylor)
+    slopes = (frame.T @ taylor.coefficients[1 : 1 + taylor.num_variables])[corank:]
+    return float(np.linalg.norm(slopes / values[corank:]))
 
 
 def _eigenvalues(taylor: Taylor) -> tuple[Array, Array]:

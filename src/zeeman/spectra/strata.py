@@ -92,7 +92,8 @@ def _stationary_angles(cubic: Array) -> Array:
     angles = [math.atan2(float(np.real(t)), 1.0) for t in _real_roots(along[::-1])]
     if abs(along[3]) <= 1e-14 * max(1e-300, float(np.abs(along).max())):
         angles.append(math.pi / 2)
-    return np.mod(np.array(angles), math.pi)
+    folded: Array = np.mod(np.array(angles), math.pi)
+    return folded
 
 
 def _real_roots(descending: Array) -> list[float]:
