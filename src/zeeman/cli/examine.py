@@ -7,7 +7,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
+from zeeman.cli.app import (
+    Disk,
+    Json,
+    Measured,
+    Sampling,
+    Workers,
+    app,
+    bytes_of,
+    clock,
+    count_workers,
+    print_json,
+    progress_bars,
+)
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
@@ -66,6 +78,7 @@ def examine(
     measured: Measured = Measured(),  # noqa: B008
     sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
+    disk: Disk = None,
     json: Json = False,
 ) -> None:
     """Examine a series of checkpoints with a library of probes.
@@ -86,7 +99,7 @@ def examine(
 
     with progress_bars(json) as show:
         found = room.examine(
-            Series.from_spec(series),
+            Series.from_spec(series, bytes_of(disk)),
             Library.from_folder(probes),
             out,
             settings=sampling.chosen(),

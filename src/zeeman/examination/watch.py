@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,7 @@ def watch(
     poll: float = 10.0,
     once: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Iterator[Round]:
+) -> Generator[Round, None, None]:
     """Examine the checkpoints of a folder while a training fills it.
 
     What was examined stays in the store, which is locked meanwhile: a watch that was killed goes on where it stood, and
