@@ -72,7 +72,7 @@ class Shelf:
                     self._fetch(repo, revision, place)
 
     def _fetch(self, repo: str, revision: str, place: Path) -> None:
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi, hf_hub_download
 
         shutil.rmtree(place, ignore_errors=True)
         with told(repo, revision):
@@ -80,7 +80,8 @@ class Shelf:
         wanted = wanted_files({file.rfilename: file.size or 0 for file in files})
         self._make_room(sum(wanted.values()), f"{repo}@{revision}")
         with told(repo, revision):
-            snapshot_download(repo, revision=revision, local_dir=place, allow_patterns=list(wanted))
+            for name in wanted:
+                hf_hub_download(repo, name, revision=revision, local_dir=place)
         (place / _WHOLE).touch()
 
     def _make_room(self, size: int, what: str) -> None:
