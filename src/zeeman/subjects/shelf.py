@@ -76,7 +76,7 @@ class Shelf:
 
         shutil.rmtree(place, ignore_errors=True)
         with told(repo, revision):
-            files = HfApi().repo_info(repo, revision=revision, files_metadata=True).siblings or []
+            files = HfApi().model_info(repo, revision=revision, files_metadata=True).siblings or []
         wanted = wanted_files({file.rfilename: file.size or 0 for file in files})
         self._make_room(sum(wanted.values()), f"{repo}@{revision}")
         with told(repo, revision):
