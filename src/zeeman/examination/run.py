@@ -12,7 +12,8 @@ from zeeman.examination.ablations import Ablations
 from zeeman.examination.bands import Bands
 from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
-from zeeman.examination.engine import Progress, run_units
+from zeeman.examination.engine import EngineName, Progress, run_units
+from zeeman.examination.inheritance import covered
 from zeeman.examination.store import Manifest, Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
@@ -70,6 +71,8 @@ def examine(
     devices: Sequence[Device] = DEVICES,
     loss: Loss = language_model_loss,
     num_workers: int = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Examination:
     """Examine a series of checkpoints with a library of probes.
@@ -90,6 +93,10 @@ def examine(
         ``(model, batch) -> losses``.
     num_workers : int
         Processes, one thread each.
+    engine : {"processes", "ray"}
+        Where units run; what they give is the same bit for bit.
+    address : str or None
+        Of a running Ray cluster, whose nodes see ``store`` under the same path; None begins one on this machine.
     on_progress : callable
         Told of every unit that ends.
 
@@ -106,7 +113,7 @@ def examine(
         raise ZeemanError(f"num_workers must be at least 1, got {num_workers}; use one for each core.")
     subject, settings = Subject(series, library, loss), settings or SamplerSettings()
     total = check(subject, settings, devices)
-    session = Session(subject, settings, Store(store), num_workers, on_progress)
+    session = Session(subject, settings, Store(store), (num_workers, engine, address), on_progress)
     with session.store.locked():
         flags = series.verify()  # first, since it takes every digest on its one pass over the weights
         session.claim()
@@ -157,7 +164,7 @@ class Session:
     subject: Subject
     settings: SamplerSettings
     store: Store
-    num_workers: int
+    workers: tuple[int, EngineName, str | None]
     on_progress: Callable[[Progress], None]
     done: dict[str, Unit] = field(default_factory=dict)
 
@@ -169,18 +176,22 @@ class Session:
         self.store.claim(Manifest(series=series.name, library=library.name, weights=weights, probes=probes))
 
     def units(self, devices: Sequence[Device]) -> list[Unit]:
-        """The units that devices need together."""
-        return union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        """The units that devices need together, or finished ones that saw as much of the same chains."""
+        wanted = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        return covered(self.store, wanted)
 
     def measure(self, devices: Sequence[Device], total: int = 0) -> tuple[list[Reading], Draws]:
         """Run the units that devices need and are not there, and read them; ``total`` units are expected in the end."""
         units = self.units(devices)
+        num_workers, engine, address = self.workers
         self.store.log("plan", units=len(units), devices=[device.name for device in devices])
         run_units(
             self.subject,
             self.store,
             units,
-            num_workers=self.num_workers,
+            num_workers=num_workers,
+            engine=engine,
+            address=address,
             on_progress=lambda p: self.on_progress(replace(p, total=max(p.total, total))),
         )
         return self.read(devices)

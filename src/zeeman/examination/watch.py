@@ -274,7 +274,11 @@ class _Watch:
 
     def _session(self, series: Series) -> Session:
         return Session(
-            Subject(series, self.library, self.loss), self.settings, self.store, self.num_workers, self._on_progress
+            Subject(series, self.library, self.loss),
+            self.settings,
+            self.store,
+            (self.num_workers, "processes", None),
+            self._on_progress,
         )
 
     def _on_progress(self, progress: Progress) -> None:
