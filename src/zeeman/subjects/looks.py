@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zeeman.subjects.series import Series
 
 _SAMPLE = 4096
+_SKETCH = 256
 _DISTINCT = 16
 """Values that a sample needs so that their precision is no accident, as it is with zeros and ones."""
 
@@ -55,6 +56,9 @@ class Look:
         Of all weights; distances are ‖a − b‖ / √(‖a‖ ‖b‖).
     parts : dict of Part
         Matrices by name; empty where they can't be compared with the checkpoints before.
+    sketch : Tensor
+        A few weights of each tensor, scaled so that distances of sketches estimate distances ‖a − b‖ between any two
+        checkpoints; empty where weights are not finite.
     """
 
     step: int
@@ -68,6 +72,7 @@ class Look:
     to_one_before: float
     to_last: float
     parts: dict[str, Part]
+    sketch: torch.Tensor
 
 
 class _Weights:
@@ -102,6 +107,14 @@ class _Weights:
             return None
         fits = (d for d in (torch.bfloat16, torch.float16) if bool((sample.to(d).double() == sample).all()))
         return str(next(fits, "")).removeprefix("torch.")
+
+    def sketch(self) -> torch.Tensor:
+        """Some weights of each tensor, scaled to the norm of all."""
+        if self.sick:
+            return torch.zeros(0)
+        # An odd stride: one that divides the rows of a matrix would take a single column of it.
+        flat = [(t.numel(), t.reshape(-1)[:: t.numel() // _SKETCH | 1]) for t in self.moving.values() if t.numel()]
+        return torch.cat([torch.zeros(0), *(math.sqrt(size / len(part)) * part.float() for size, part in flat)])
 
 
 def _norm(tensor: torch.Tensor) -> float:
@@ -149,6 +162,7 @@ def look_at(series: Series) -> Iterator[Look]:
             to_one_before=now.relative(far, one_before),
             to_last=now.relative(now.distances(last), last),
             parts=dict(_parts(now, near, far)),
+            sketch=now.sketch(),
         )
         one_before, previous = previous, now
 

@@ -15,6 +15,7 @@ from zeeman.subjects.flags import Flag as Flag
 from zeeman.subjects.flags import blamed
 from zeeman.subjects.jumps import SHARED, contradicted, jumps
 from zeeman.subjects.looks import Look, look_at
+from zeeman.subjects.swaps import swapped
 
 if TYPE_CHECKING:
     from zeeman.subjects.series import Series
@@ -67,8 +68,9 @@ def verify(series: Series) -> Verification:
 
     Flagged are weights that are not finite; names, shapes, dtypes or a precision of the values unlike the others';
     identical weights, all or a good part, under two steps; weights much closer to the last checkpoint than those before
-    and after; jumps: a step that its neighbours contradict, in all weights or in a good part of the matrices, or a way
-    to unrelated or rescaled weights that is out of line with the ways around it; and gaps in otherwise regular steps.
+    and after; jumps: a step that its neighbours contradict, in all weights or in a good part of the matrices, a step
+    whose weights and those of a flagged one fit in each other's places, or a way to unrelated or rescaled weights that
+    is out of line with the ways around it; and gaps in otherwise regular steps.
 
     Parameters
     ----------
@@ -95,6 +97,7 @@ def verify(series: Series) -> Verification:
     flags += _final_era(looks, blamed(flags))
     flags += contradicted(looks, blamed(flags))
     flags += jumps(looks, blamed(flags))
+    flags += swapped(looks, flags)
     flags += _gaps(series)
     digests = tuple(state_digest(look.tensors) for look in looks)
     for checkpoint, digest in zip(series, digests, strict=True):
