@@ -69,7 +69,7 @@ def test_a_training_that_fails_leaves_its_last_weights(tmp_path: Path) -> None:
 
 
 def test_a_real_trainer(tmp_path: Path) -> None:
-    lightning = pytest.importorskip("lightning.pytorch", reason="Lightning is not a dependency")
+    lightning = pytest.importorskip("pytorch_lightning", reason="Lightning is not a dependency")
 
     class Module(lightning.LightningModule):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
