@@ -28,6 +28,10 @@ probes_app = App(name="probes", help="Look at libraries of probes.")
 app.command(probes_app)
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
+Disk = Annotated[
+    float | None,
+    Parameter(help="GB of disk that revisions fetched from a hub may take; by default all are kept in its cache."),
+]
 Workers = Annotated[int | None, Parameter(help="Processes, one thread each; by default one a core.")]
 
 
@@ -102,6 +106,11 @@ class Measured:
         if self.bands or self.rungs:
             found.append(room.Bands(tuple(self.at), tuple(self.components), tuple(self.rungs)))
         return [*found, room.Density(), room.HessianSpectrum()] if self.density else found
+
+
+def bytes_of(disk: float | None) -> int | None:
+    """GB as bytes."""
+    return None if disk is None else int(disk * 1e9)
 
 
 def count_workers(given: int | None) -> int:

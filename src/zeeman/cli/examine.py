@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
+from zeeman.cli.app import (
+    Disk,
+    Json,
+    Measured,
+    Sampling,
+    Workers,
+    app,
+    bytes_of,
+    clock,
+    count_workers,
+    print_json,
+    progress_bars,
+)
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
@@ -70,6 +82,7 @@ def examine(
     workers: Workers = None,
     engine: Literal["processes", "ray"] = "processes",
     address: str | None = None,
+    disk: Disk = None,
     json: Json = False,
 ) -> None:
     """Examine a series of checkpoints with a library of probes.
@@ -94,7 +107,7 @@ def examine(
 
     with progress_bars(json) as show:
         found = room.examine(
-            Series.from_spec(series),
+            Series.from_spec(series, bytes_of(disk)),
             open_library(probes),
             out,
             settings=sampling.chosen(),

@@ -42,7 +42,7 @@ def watch(
     folder
         Where a training writes its checkpoints; need not be there yet.
     probes
-        Folder of the library.
+        Folder of the library, or the name of one that an installed package publishes.
     out
         Folder of the examination.
     budget
@@ -57,7 +57,7 @@ def watch(
         What they are read of, such as l0h1 or "l0 attn"; by default embed, every head and unembed.
     """
     from zeeman import examination as room
-    from zeeman.probes import Library
+    from zeeman.probes import open_library
 
     devices: list[Device] = [room.LLC(), room.Behaviours()]
     if at:
@@ -65,7 +65,7 @@ def watch(
     with progress_bars(json) as show:
         rounds = room.watch(
             folder,
-            Library.from_folder(probes),
+            open_library(probes),
             out,
             settings=sampling.chosen(),
             devices=devices,
