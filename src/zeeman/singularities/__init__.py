@@ -1,0 +1,1 @@
+"""What theory knows of a singularity, exactly."""
