@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zeeman.cli.app import Json, app, print_json
+from zeeman.cli.app import Json, StoreAt, app, print_json
 
 
 @app.command
-def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
+def fsck(store: StoreAt, /, *, repair: bool = False, json: Json = False) -> None:
     """Look for damage in a store: changed or missing bytes, torn, foreign and left-over files.
 
     Exits with 1 when it finds any. Run it while nothing writes the store.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     repair
         Remove what is damaged, torn or left over and nothing else, so that the next examine computes it again.
     """
@@ -35,7 +33,7 @@ def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
     else:
         for finding in found:
             print(finding.sentence)
-        removed = len({f.path for f in found if not f.path.exists()})
+        removed = len({f.path for f in found if f.removed})
         done = f" {removed} removed; run the examination again." if repair and removed else ""
         print(f"{len(faults)} faults.{done}" if faults else "Nothing is wrong.")
     if faults:
@@ -43,13 +41,11 @@ def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
 
 
 @app.command
-def export(store: Path, /, *, arviz: Path, json: Json = False) -> None:
+def export(store: StoreAt, /, *, arviz: Path, json: Json = False) -> None:
     """Write the draws of an examination for other tools.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     arviz
         File to write in ArviZ's layout, by its ending a Zarr folder (.zarr) or netCDF (.nc, which needs h5netcdf).
     """
