@@ -7,7 +7,8 @@ Real examinations of a model of 640 weights in four stages: losses at the checkp
 of a head in three blocks; then more draws and a chain more; then a probe more; then a watch of the folder, which holds
 two more checkpoints. Each run is forked from a warm process. Kills are SIGKILL: after a random time, or just before a
 random operation on a file (an audit hook counts them), so that every gap between two operations is met. Full disks and
-read-only ones are a small tmpfs, which needs the right to mount. Flips are of one random bit.
+read-only ones are a small tmpfs, which needs the right to mount. Flips are of one random bit. Of the kills before an
+operation half are before any, and half before one on a random kind of file, so that markers and states get their share.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ STAGES = (SETTINGS, MORE, MORE, MORE)
 PHASES = ("first examination", "more draws and chains", "more probes", "watch")
 PROBES = (1, 1, 2, 2)
 WATCHED = 3
+KINDS = {"complete": "the marker", "state": "the state", "inherited": "what is inherited", "zarr": "the layout"}
+KINDS |= {"examination": "the manifest", "document": "a reading", "events": "the journal"}
 REFUSED = 3
 WRITES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "shutil.rmtree")
 
@@ -136,15 +139,16 @@ def standing(store: Path) -> dict[str, float]:
     return {p.path.name: (np.inf if p.complete else p.state().step if (p.path / STATE).exists() else 0) for p in places}
 
 
-def kill_before(operation: int, told: int) -> None:
-    """Kill this process before some operation on a file that counts, and tell what kind of file it is."""
+def kill_before(operation: int, kind: str, told: int) -> None:
+    """Kill this process before some operation on a kind of file, or on any, and tell what kind it was."""
     left = [operation]
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in WRITES and (event != "open" or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)):
-            left[0] -= 1
+            found = _kind(str(arguments[0]))
+            left[0] -= kind in ("any", found)
             if left[0] < 0:
-                os.write(told, _kind(str(arguments[0])).encode())
+                os.write(told, found.encode() + b"\n")
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
@@ -155,9 +159,7 @@ def _kind(path: str) -> str:
     name = Path(path).name.split(".")[0]
     if "/c/" in path:
         return "a chunk"
-    kinds = {"complete": "the marker", "state": "the state", "inherited": "what is inherited", "zarr": "the layout"}
-    kinds |= {"examination": "the manifest", "document": "a reading", "events": "the journal"}
-    return kinds.get(name, "a folder or lock")
+    return KINDS.get(name, "a folder or lock")
 
 
 class Bench:
@@ -169,14 +171,14 @@ class Bench:
         for place in sorted(self.trained.glob("step*"))[:-WATCHED]:
             shutil.rmtree(place)
         assert run(self.trained, folder / "warm", 0) == 0  # so that a fork finds every module read
-        self.wholes = []
-        started = time.perf_counter()
+        self.wholes, self.seconds = [], []
         for stage in range(len(STAGES)):
+            started = time.perf_counter()
             assert status_of(forked(lambda stage=stage: run(self.trained, folder / "whole", stage))) == 0
+            self.seconds.append(time.perf_counter() - started)
             self.wholes.append(tree(folder / "whole"))
             if stage == 0:
                 shutil.copytree(folder / "whole", folder / "flipped")
-        self.seconds = (time.perf_counter() - started) / len(STAGES)
 
     def end(self, store: Path, stage: int) -> bool:
         """Run to the end; whether the store is bit for bit that of an undisturbed run."""
@@ -193,11 +195,13 @@ def kills(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     while done.total() < count:
         before = standing(store)
         by_time = bool(rng.integers(2))
-        at, operation = float(rng.uniform(0, bench.seconds / 2)), int(rng.exponential(100))
+        at, kind = float(rng.uniform(0, bench.seconds[stage] / 2)), str(rng.choice(list(KINDS.values())))
+        kind = kind if rng.integers(2) else "any"
+        operation = int(rng.exponential(100 if kind == "any" else 3))
 
-        def work(by_time: bool = by_time, operation: int = operation, stage: int = stage) -> int:
+        def work(by_time: bool = by_time, before: tuple[int, str] = (operation, kind), stage: int = stage) -> int:
             if not by_time:
-                kill_before(operation, told)
+                kill_before(*before, told)
             return run(bench.trained, store, stage)
 
         child = forked(work)
@@ -215,7 +219,7 @@ def kills(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
             continue
         done[f"{PHASES[stage]}, {'at a time' if by_time else 'before an operation on a file'}"] += 1
         if not by_time:
-            before_what[os.read(reads, 99).decode()] += 1
+            before_what[os.read(reads, 99).decode().split("\n")[0]] += 1
         after = standing(store)
         lost += any(after.get(name, 0) < steps for name, steps in before.items())
         wrong += store.exists() and any(f.kind in ("damaged", "foreign") for f in fsck(Store(store)))
@@ -245,12 +249,14 @@ def full(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     """A disk that is full at a random point; then there is room, and the examination goes on."""
     pages = sum(-(-len(raw) // 4096) + 1 for raw in bench.wholes[0].values())
     said, same, whole_lost, message = Counter[str](), 0, 0, bench.folder / "message"
-    for _ in range(count):
+    while said.total() < count:
         place = mounted(bench, f"{4 * int(rng.integers(4, pages))}k")
         try:
             store = place / "store"
             status = status_of(forked(lambda store=store: run(bench.trained, store, 0, message)))
-            said["not full" if status == 0 else _sentence(message) if status == REFUSED else "traceback"] += 1
+            if status == 0:  # there was room for all of it
+                continue
+            said[_sentence(message) if status == REFUSED else "traceback"] += 1
             whole = {p.parent for p in store.glob("units/*/complete")}
             whole_lost += any(UnitStore(p).faults() and list(UnitStore(p).faults()) for p in whole)
             remount(place, "size=64m")
@@ -332,10 +338,10 @@ def two(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     for i in range(count):
         store, message = bench.folder / f"two{i}", bench.folder / "message"
         first = forked(lambda store=store: run(bench.trained, store, 0))
-        time.sleep(float(rng.uniform(0, bench.seconds)))
+        time.sleep(float(rng.uniform(0, bench.seconds[0])))
         second = forked(lambda store=store, message=message: run(bench.trained, store, 0, message))
         if i % 2:
-            time.sleep(float(rng.uniform(0, bench.seconds / 4)))
+            time.sleep(float(rng.uniform(0, bench.seconds[0] / 4)))
             os.kill(first, signal.SIGKILL)
         a, b = status_of(first), status_of(second)
         ends[f"first {a}, second {b}"] += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +36,8 @@ CHUNK_TOKENS = 8192
 """Tokens of a chunk at most, so that some tokens of all draws can be read without the others."""
 BLOCK_FIGURES = ("distance", "virial", "heat", "acceptance")
 """Figures of which a block has one each."""
+_OS_ERROR = re.compile(r"os error (\d+)")
+"""How safetensors tells of a disk that fails."""
 _BROKEN = (RuntimeError, ValueError, KeyError, TypeError, FileNotFoundError)
 """What Zarr, its codecs and JSON raise where bytes are not what they were."""
 
@@ -107,7 +111,11 @@ class UnitStore:
         # One entry, since their order is not kept.
         told = json.dumps(notes | {"crc32": _checksum_of(tensors, notes)})
         with replacing(self.path / STATE) as temporary:
-            safetensors.torch.save_file(tensors, temporary, {_NOTES: told})
+            try:
+                safetensors.torch.save_file(tensors, temporary, {_NOTES: told})
+            except safetensors.SafetensorError as error:
+                found = _OS_ERROR.search(str(error))
+                raise OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error)) from error
 
     def state(self) -> ChainState:
         """Where a chain stood.
