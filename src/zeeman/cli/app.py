@@ -26,6 +26,8 @@ app = App(
 )
 probes_app = App(name="probes", help="Look at libraries of probes.")
 app.command(probes_app)
+import_app = App(name="import", help="Read what other programs sampled.")
+app.command(import_app)
 
 StoreAt = Annotated[str, Parameter(help="Folder of the examination, or a URL such as s3://bucket/examination.")]
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zeeman.cli.app import Json, StoreAt, app, print_json
+from zeeman.cli.app import Json, StoreAt, app, import_app, print_json, print_table
 
 
 @app.command
@@ -59,3 +59,41 @@ def export(store: StoreAt, /, *, arviz: Path, json: Json = False) -> None:
     for name, each in sizes.items():
         print(f"{name}: " + " × ".join(f"{size} {dim}" for dim, size in each.items()))
     print(f"Written: {arviz.resolve()}")
+
+
+@import_app.command(name="devinterp")
+def import_devinterp(path: Path, /, *, json: Json = False) -> None:
+    """Read the chains that sample of devinterp 2 kept, with the errors and the doubts that zeeman has of them.
+
+    Parameters
+    ----------
+    path
+        The Zarr folder that was its output_path.
+    """
+    from dataclasses import asdict
+
+    from zeeman import examination as room
+    from zeeman.examination.document import finite
+
+    readings = room.import_devinterp(path)
+    source = readings[0].provenance
+    if json:
+        rows = [
+            {
+                "name": r.name, **r.coordinates, "value": r.value, "standard_error": r.standard_error,
+                "verdict": r.verdict.name.lower(), "reasons": r.reasons, "health": r.health,
+            }
+            for r in readings
+        ]  # fmt: skip
+        print_json(finite({"readings": rows, "provenance": asdict(source) if source else None}))
+        return
+    shown = ("name", "first", "second", "value", "error", "verdict")
+    table = [
+        [
+            r.name, *(str(r.coordinates.get(at, "")) for at in ("first", "second")),
+            f"{r.value:.4g}", f"{r.standard_error:.2g}", r.verdict.name.lower(),
+        ]
+        for r in readings
+    ]  # fmt: skip
+    print_table(shown, table, right=(3, 4))
+    print(f"{readings[0].verdict.value} ({'; '.join(readings[0].reasons)})")
