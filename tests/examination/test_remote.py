@@ -12,7 +12,17 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from zeeman.cli.app import app
 from zeeman.errors import ZeemanError
-from zeeman.examination import LLC, Behaviours, SamplerSettings, Store, document, examine, fsck, to_arviz
+from zeeman.examination import (
+    LLC,
+    Behaviours,
+    SamplerSettings,
+    Store,
+    Susceptibilities,
+    document,
+    examine,
+    fsck,
+    to_arviz,
+)
 from zeeman.examination.files import Damaged, sealed
 from zeeman.examination.remote import Remote
 from zeeman.probes import Library
@@ -77,6 +87,19 @@ def test_the_url_holds_the_bits_of_a_folder_and_other_machines_extend_it(
     assert run(URL, MORE) == 0
     assert fsck(Store.open(URL)) == []
     assert [event["event"] for event in Store.open(URL).events()].count("plan") == 4
+
+
+def test_workers_find_what_another_machine_walked(
+    tiny_series: Series, library: Library, machine: Callable[[str], None], tmp_path: Path
+) -> None:
+    last = replace(tiny_series, checkpoints=tiny_series.checkpoints[-1:])
+    for place, workers in ((tmp_path / "local", 1), (URL, 2)):
+        few = Library.from_probes("tiny", library.data, list(library.probes.values())[:1])
+        devices: Any = (Susceptibilities((150,), ("l0h0", "l0h1")), Behaviours())
+        examine(last, few, place, settings=FAST, devices=devices)
+        machine("second")
+        examine(last, library, place, settings=FAST, devices=devices, num_workers=workers)
+    assert there() == here(tmp_path / "local")
 
 
 def test_another_machine_reads_it(
@@ -205,6 +228,11 @@ def test_file_urls_are_urls(run: Callable[..., int], tmp_path: Path) -> None:
 def test_what_is_no_store_is_said_in_a_sentence(url: str) -> None:
     with pytest.raises(ZeemanError, match=r"nowhere|holds no examination\.json"):
         Store.open(url)
+
+
+def test_a_url_that_became_a_path_is_refused() -> None:
+    with pytest.raises(ZeemanError, match="expected a URL as text, got the path s3:/bucket/x"):
+        Store(Path("s3://bucket/x"))
 
 
 def test_a_place_that_cannot_be_reached_is_said(run: Callable[..., int], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +19,24 @@ from zeeman.errors import ZeemanError
 from zeeman.examination.files import Damaged, checksum, unsealed
 from zeeman.examination.unit_store import COMPLETE, UnitStore
 
+_FLATTENED = re.compile(r"[a-z0-9]{2,}:/(?!/)")
+
 
 def is_url(location: str | Path) -> bool:
     """Whether a store is at a URL, such as ``s3://bucket/examination``, and not in a folder.
+
+    Raises
+    ------
+    ZeemanError
+        For a URL that became a path, which would be a folder named by its protocol.
 
     Examples
     --------
     >>> is_url("s3://bucket/examination"), is_url("examination")
     (True, False)
     """
+    if isinstance(location, Path) and _FLATTENED.match(str(location)):
+        raise ZeemanError(f"expected a URL as text, got the path {location}, which has lost a slash; leave out Path.")
     return "://" in str(location)
 
 
