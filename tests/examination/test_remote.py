@@ -22,6 +22,7 @@ from zeeman.examination import (
     examine,
     fsck,
     to_arviz,
+    watch,
 )
 from zeeman.examination.files import Damaged, sealed
 from zeeman.examination.remote import Remote
@@ -99,6 +100,22 @@ def test_workers_find_what_another_machine_walked(
         examine(last, few, place, settings=FAST, devices=devices)
         machine("second")
         examine(last, library, place, settings=FAST, devices=devices, num_workers=workers)
+    assert there() == here(tmp_path / "local")
+
+
+def test_a_watch_goes_on_at_another_machine(
+    tiny_folder: Path, library: Library, machine: Callable[[str], None], tmp_path: Path
+) -> None:
+    steps = []
+    options: dict[str, Any] = {"settings": FAST, "once": True, "poll": 0.01}
+    for found in watch(tiny_folder, library, URL, **options):
+        steps.append(found.step)
+        if len(steps) == 2:
+            break
+    machine("second")
+    steps += [found.step for found in watch(tiny_folder, library, URL, **options) if found.step is not None]
+    list(watch(tiny_folder, library, tmp_path / "local", **options))
+    assert sorted(steps) == [0, 1, 20, 60, 150]
     assert there() == here(tmp_path / "local")
 
 
