@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -373,7 +374,8 @@ def main() -> None:
         bench = Bench(Path(folder))
         for name in asked.sections:
             measure, count = SECTIONS[name]
-            results[name] = measure(bench, asked.count or count, np.random.default_rng(0))
+            found = measure(bench, asked.count or count, np.random.default_rng(0))
+            results[name] = {"date": date.today().isoformat()} | found
             print(name, json.dumps(results[name], indent=1), flush=True)
             if asked.count is None:
                 OUT.write_text(json.dumps(results, indent=1) + "\n")

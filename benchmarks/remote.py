@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,8 @@ def main() -> None:
         bench = Bench(Path(folder))
         for name in asked.sections:
             measure, count = SECTIONS[name]
-            results[name] = measure(bench, client, asked.count or count, np.random.default_rng(0))
+            found = measure(bench, client, asked.count or count, np.random.default_rng(0))
+            results[name] = {"date": date.today().isoformat()} | found
             print(name, json.dumps(results[name], indent=1), flush=True)
             if asked.count is None:
                 OUT.write_text(json.dumps(results, indent=1) + "\n")

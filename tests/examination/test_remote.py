@@ -193,6 +193,27 @@ def test_a_flipped_bit_is_found_and_its_unit_alone_computed_again(
         assert there() == whole
 
 
+@pytest.mark.parametrize("repairing", ["first", "third"])
+@pytest.mark.parametrize("name", ["examination.json", "readings/document.json"])
+def test_a_flipped_manifest_or_reading_is_written_anew(
+    run: Callable[..., int], machine: Callable[[str], None], name: str, repairing: str
+) -> None:
+    """Also where the machine that goes on has a copy of the damaged file, and another has repaired the URL."""
+    run(URL)
+    whole = there()
+    raw = bytearray(whole[name])
+    raw[-5] ^= 1
+    put(name, bytes(raw))
+    machine("second")
+    with pytest.raises(Damaged, match=f"fsck {URL} --repair"):
+        Store.open(URL).read_reading("document")
+    machine(repairing)
+    assert [f.removed for f in fsck(Store.open(URL), repair=True)] == [True]
+    machine("second")
+    assert run(URL) == 0
+    assert there() == whole
+
+
 def test_a_torn_marker_is_no_marker(run: Callable[..., int], machine: Callable[[str], None]) -> None:
     run(URL)
     whole = there()

@@ -187,16 +187,3 @@ def _attributes(marker: bytes | None, raw: bytes | None) -> dict[str, Any] | Non
         return dict(json.loads(raw)["attributes"]) if sealed_in == checksum(raw) else None
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def joined(there: bytes, here: bytes) -> bytes:
-    r"""Put two journals together that began as one: what is there, then what was written here since.
-
-    Examples
-    --------
-    >>> joined(b"begun\nthere\n", b"begun\nhere\n").split()
-    [b'begun', b'there', b'here']
-    """
-    one, other = there.splitlines(), here.splitlines()
-    common = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return b"".join(line + b"\n" for line in [*one, *other[common:]])

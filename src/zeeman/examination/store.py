@@ -5,33 +5,23 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from zeeman.errors import ZeemanError
 from zeeman.examination.files import Damaged, sealed, sweep, told, unsealed, write
-from zeeman.examination.remote import Remote, is_url, joined
+from zeeman.examination.manifest import NAME, read_manifest
+from zeeman.examination.manifest import Manifest as Manifest
+from zeeman.examination.mirror import JOURNAL, Mirror
+from zeeman.examination.remote import Remote, is_url
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.examination.unit_store import UnitStore
 
 GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
 """What ``zarr.json`` of a folder without attributes holds."""
-
-
-class Manifest(BaseModel):
-    """What ``examination.json`` holds; from version 2 on, it and every reading have a checksum."""
-
-    format: str = "zeeman-examination"
-    version: int = 2
-    series: str
-    library: str
-    weights: dict[int, str]
-    probes: dict[str, str]
 
 
 class Store:
@@ -60,90 +50,46 @@ class Store:
     """
 
     def __init__(self, location: str | Path, folder: str | Path | None = None) -> None:
-        self.remote = Remote(str(location)) if is_url(location) else None
-        self.path = Path(folder or self.remote.folder) if self.remote else Path(location)
-        self.location = self.remote.url if self.remote else self.path
+        self.mirror = Mirror(str(location), folder) if is_url(location) else None
+        self.path = self.mirror.folder if self.mirror else Path(location)
         with told("write", self.path):
             (self.path / "units").mkdir(parents=True, exist_ok=True)
-            for folder in (self.path, self.path / "units"):
-                if not (folder / "zarr.json").exists():
-                    write(folder / "zarr.json", GROUP)
-        self._pull()
+            for place in (self.path, self.path / "units"):
+                if not (place / "zarr.json").exists():
+                    write(place / "zarr.json", GROUP)
+        if self.mirror:
+            self.mirror.pull()
 
     @classmethod
     def open(cls, location: str | Path, folder: str | Path | None = None) -> Store:
         """Open a store that exists."""
         store = cls(location, folder) if is_url(location) else None
-        if not ((store.path if store else Path(location)) / "examination.json").is_file():
+        if not ((store.path if store else Path(location)) / NAME).is_file():
             raise ZeemanError(
                 f"expected the folder of an examination, but {location} holds no examination.json; "
                 "run zeeman examine first."
             )
         return store or cls(location)
 
+    @property
+    def remote(self) -> Remote | None:
+        """The URL's files, if the store is at one."""
+        return self.mirror.remote if self.mirror else None
+
+    @property
+    def location(self) -> Path | str:
+        """The folder or the URL."""
+        return self.remote.url if self.remote else self.path
+
     def publish(self, *names: str) -> None:
         """Copy files of the folder to the URL, if the store is at one."""
-        for name in names if self.remote else ():
-            assert self.remote
-            self.remote.write(name, (self.path / name).read_bytes())
+        if self.mirror:
+            self.mirror.publish(*names)
 
     def publish_unit(self, unit: Unit) -> None:
         """Copy a finished unit to the URL, if the store is at one."""
         if self.remote:
             self.remote.push(self.unit(unit))
-
-    def _pull(self) -> None:
-        """Copy from the URL what is not in units; what the folder alone knows of the manifest stays."""
-        if self.remote is None:
-            return
-        with told("write", self.path), self._syncing():
-            raw = self.remote.read("examination.json")
-            if raw is not None:
-                self._merge(raw)
-            names = [name for name in self.remote.names("readings") if name.endswith(".json")]
-            (self.path / "readings").mkdir(exist_ok=True)
-            for name in names:
-                write(self.path / "readings" / name, self.remote.read(f"readings/{name}") or b"")
-            journal = self.path / "events.jsonl"
-            if not journal.exists():
-                write(journal, self.remote.read(journal.name) or b"")
-
-    def _merge(self, raw: bytes) -> None:
-        """Take the manifest of the URL over."""
-        here = self.manifest()
-        if here is None:
-            write(self.path / "examination.json", raw)
-            return
-        try:
-            there = Manifest.model_validate(unsealed(raw))
-        except (ValidationError, ValueError):
-            return  # what stands here is put in its place when the store is written
-        write(self.path / "examination.json", sealed(self._with(here, there).model_dump(mode="json")))
-
-    @contextmanager
-    def _syncing(self) -> Iterator[None]:
-        """Let one process at a time change files that both a reader and a writer copy."""
-        if self.remote is None:
-            yield
-            return
-        with open(self.path / ".remote", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _catch_up(self) -> None:
-        """Copy to the URL what a kill kept from it, and take the journal over."""
-        if self.remote is None:
-            return
-        self._pull()
-        for path in sorted((self.path / "units").iterdir()):
-            if (held := UnitStore(path)).complete:
-                self.remote.push(held)
-        self._join_journals()
-
-    def _join_journals(self) -> None:
-        if self.remote:
-            journal = self.path / "events.jsonl"
-            write(journal, joined(self.remote.read(journal.name) or b"", journal.read_bytes()))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -162,10 +108,11 @@ class Store:
             fcntl.flock(workers, fcntl.LOCK_UN)
             for name in (".", "units", "readings", "fetched"):
                 sweep(self.path / name)
-            self._catch_up()
+            if self.mirror:
+                self.mirror.catch_up()
             yield
-            self._join_journals()
-            self.publish("events.jsonl")
+            if self.mirror:
+                self.mirror.conclude()
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -176,51 +123,29 @@ class Store:
 
     def manifest(self) -> Manifest | None:
         """What the store was made for; None while it is new."""
-        path = self.path / "examination.json"
-        if not path.exists():
-            return None
-        try:
-            raw = path.read_bytes()
-            found = Manifest.model_validate(unsealed(raw, required=False))
-            unsealed(raw, required=found.version > 1)
-        except ValidationError as error:
-            raise ZeemanError(
-                f"{path} is not the manifest of an examination ({error.error_count()} faults); "
-                "restore it or choose another folder."
-            ) from None
-        except ValueError as error:
-            raise Damaged("examination.json", self.location, error) from error
-        return found
+        return read_manifest(self.path, self.location)
 
     def claim(self, manifest: Manifest) -> None:
         """Bind the store to weights and probes, or refuse when it was made for others."""
-        self._pull()
+        if self.mirror:
+            self.mirror.pull()
         held = self.manifest()
-        manifest = self._with(held, manifest) if held else manifest
+        manifest = manifest.beside(held, self.location) if held else manifest
         with told("write", self.path), self._syncing():
             if held is not None and held.version == 1:
                 for path in (self.path / "readings").glob("*.json"):
                     write(path, sealed(unsealed(path.read_bytes(), required=False)))
                     self.publish(f"readings/{path.name}")
-            write(self.path / "examination.json", sealed(manifest.model_dump(mode="json")))
-            self.publish("examination.json", "zarr.json", "units/zarr.json")
+            write(self.path / NAME, manifest.content)
+            self.publish(NAME, "zarr.json", "units/zarr.json")
 
-    def _with(self, held: Manifest, manifest: Manifest) -> Manifest:
-        """A manifest with what is held besides, or refuse when they are of other weights or probes."""
-        self._refuse_other("checkpoint at step", held.weights, manifest.weights)
-        self._refuse_other("probe named", held.probes, manifest.probes)
-        both = {"weights": held.weights | manifest.weights, "probes": held.probes | manifest.probes}
-        return manifest.model_copy(update=both)
-
-    def _refuse_other(self, what: str, mine: Mapping[Any, str], theirs: Mapping[Any, str]) -> None:
-        for key in mine.keys() & theirs.keys():
-            if mine[key] != theirs[key]:
-                raise ZeemanError(f"{self.location} was made for another {what} {key}; examine into another folder.")
+    def _syncing(self) -> AbstractContextManager[None]:
+        return self.mirror.syncing() if self.mirror else nullcontext()
 
     def log(self, event: str, **details: Any) -> None:
         """Append what happened to ``events.jsonl``, on a line of its own whatever a kill left of the last one."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **details})
-        with told("write", self.path), open(self.path / "events.jsonl", "a+b") as handle:
+        with told("write", self.path), open(self.path / JOURNAL, "a+b") as handle:
             if handle.tell():
                 handle.seek(-1, 2)
                 line = line if handle.read(1) == b"\n" else "\n" + line
@@ -229,7 +154,7 @@ class Store:
     def events(self) -> list[dict[str, Any]]:
         """Everything logged; torn lines are left out."""
         found = []
-        for line in (self.path / "events.jsonl").read_text(errors="replace").splitlines():
+        for line in (self.path / JOURNAL).read_text(errors="replace").splitlines():
             try:
                 found.append(json.loads(line))
             except ValueError:
