@@ -24,6 +24,7 @@ from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast
 from zeeman.examination.fsck import Finding as Finding
 from zeeman.examination.fsck import fsck as fsck
+from zeeman.examination.imported import import_devinterp as import_devinterp
 from zeeman.examination.influences import influence_document as influence_document
 from zeeman.examination.influences import stored_influence as stored_influence
 from zeeman.examination.influences import stored_kernel as stored_kernel
