@@ -23,12 +23,27 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from zeeman.probes import Library, Probe, Tokenizer, builtin_library
+from zeeman.probes.windows import library_from_text
 from zeeman.subjects import Recorder
 
 VOCABULARY, CONTEXT, BATCH = 4096, 256, 32
 STEPS, WARMUP, LR, FLOOR = 2000, 100, 3e-3, 0.1
 HELD_OUT_ROWS = 4
 END = "<|endoftext|>"
+WINDOW, ROWS, FEW_ROWS, DATA_ROWS = 64, 16, 3, 252
+ASKED = (
+    "induction-1", "induction-2", "induction-words-1", "copy-1", "counting-1", "numerals-1", "sequence-1", "sequence-2",
+    "brackets-1", "quotation-1", "tags-1", "delimiters-1", "indentation-1", "agreement-1", "agreement-2",
+    "determiner-1", "plural-1", "past-1", "pronoun-1", "phrases-1", "capitals-1", "case-1", "noise-letters",
+    "noise-words",
+)  # fmt: skip
+"""Of the built-in library: what text of these kinds could teach a model this small, and two noise floors."""
+TILTS = (
+    "code_python", "formal_metamath", "tables", "dictionary", "french", "novels", "legal", "tex_maths", "repeats",
+    "induction-1", "brackets-1", "noise-letters",
+)  # fmt: skip
+"""What susceptibilities are read to, in few rows."""
 
 
 def train(corpus: Path, folder: Path, steps: int) -> None:
@@ -145,6 +160,34 @@ def tokenize(corpus: Path, folder: Path, place: Path) -> None:
         ids = [[0, *one.ids] for one in tokenizer.encode_batch(part)]
         encoded[name] = np.concatenate([np.array(one, np.uint16) for one in ids])
     np.savez(place, **encoded)
+
+
+def libraries(corpus: Path, folder: Path) -> tuple[Library, Library]:
+    """Make the battery of all probes, and a small library of some of them for susceptibilities; both feel one data."""
+    place, few = folder / "probes", folder / "tilts"
+    if not (place / "library.toml").exists():
+        tokenizer = folder / "tokenizer"
+        text = library_from_text(
+            corpus, Tokenizer.open(tokenizer), name="mini-pile", context=WINDOW, rows=ROWS, data_rows=DATA_ROWS
+        )
+        asked = builtin_library(ASKED, tokenizer / "tokenizer.json", rows=ROWS, length=WINDOW)
+        battery = Library.from_probes("battery", text.data, [*text, *asked, repeats()], text.vocabulary)
+        battery.to_folder(place)
+    battery = Library.from_folder(place)
+    chosen = [battery[name] for name in TILTS]
+    cut = [Probe(p.name, p.inputs[:FEW_ROWS], p.scored[:FEW_ROWS], p.concepts, p.metric) for p in chosen]
+    if not (few / "library.toml").exists():
+        Library.from_probes("tilts", battery.data, cut, battery.vocabulary).to_folder(few)
+    return battery, Library.from_folder(few)
+
+
+def repeats() -> Probe:
+    """Random tokens twice over, of which the second half is asked for: only looking back can help."""
+    rng = np.random.default_rng(0)
+    half = rng.integers(1, VOCABULARY, size=(ROWS, WINDOW // 2))
+    scored = np.zeros((ROWS, WINDOW), np.bool_)
+    scored[:, WINDOW // 2 + 1 :] = True
+    return Probe("repeats", np.concatenate([half, half], axis=1), scored, ("induction",))
 
 
 def main() -> None:
