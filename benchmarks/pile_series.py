@@ -4,9 +4,15 @@ Usage, from the root, each part after the one before:
 
     zeeman corpus build --out CORPUS
     OMP_NUM_THREADS=1 python -m benchmarks.pile_series train CORPUS FOLDER
+    OMP_NUM_THREADS=1 python -m benchmarks.pile_series examine CORPUS FOLDER
+    python -m benchmarks.pile_page
 
 A GPT-NeoX of 4 layers, width 128 and 4,096 tokens (1.8 M weights) trains on 21 kinds of text in equal parts; the live
 device records checkpoints, log-spaced and denser where the held-out loss of a kind of text moves.
+
+It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which the
+stages are found; then at three of them (before, in and after the main transition) the susceptibilities of all heads and
+perceptrons to a few probes. Settings were chosen by what the verdicts said of short chains at steps 196 and 418.
 """
 
 from __future__ import annotations
@@ -16,6 +22,8 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +31,21 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from zeeman.console import write_report
+from zeeman.examination import (
+    LLC,
+    Behaviours,
+    Examination,
+    Progress,
+    SamplerSettings,
+    Susceptibilities,
+    document,
+    examine,
+)
+from zeeman.examination.transitions import Transition, find_transitions, telling_steps
 from zeeman.probes import Library, Probe, Tokenizer, builtin_library
 from zeeman.probes.windows import library_from_text
-from zeeman.subjects import Recorder
+from zeeman.subjects import Recorder, Series, list_components
 
 VOCABULARY, CONTEXT, BATCH = 4096, 256, 32
 STEPS, WARMUP, LR, FLOOR = 2000, 100, 3e-3, 0.1
@@ -44,6 +64,16 @@ TILTS = (
     "induction-1", "brackets-1", "noise-letters",
 )  # fmt: skip
 """What susceptibilities are read to, in few rows."""
+WHOLE = SamplerSettings(
+    n_beta=1000.0, localization=3000.0, lr=3e-5, num_chains=3, num_draws=54, num_burnin_steps=36, num_steps_bw_draws=1,
+    batch_size=8,
+)  # fmt: skip
+PARTS = SamplerSettings(
+    n_beta=1000.0, localization=300.0, lr=2e-4, num_chains=3, num_draws=8, num_burnin_steps=24, num_steps_bw_draws=2,
+    batch_size=8,
+)  # fmt: skip
+KEPT = ("step", "loading", "components", "probes", "verdicts", "rho", "rho_se", "null", "rho_reliability")
+OUT = Path(__file__).with_suffix(".json")
 
 
 def train(corpus: Path, folder: Path, steps: int) -> None:
@@ -82,7 +112,7 @@ def train(corpus: Path, folder: Path, steps: int) -> None:
             recorder.step(step, loss)
             if step < steps:
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
             if step % 20 == 0:
@@ -155,7 +185,7 @@ def tokenize(corpus: Path, folder: Path, place: Path) -> None:
     )  # fmt: skip
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer._tokenizer, bos_token=END, eos_token=END)
     wrapped.save_pretrained(folder / "tokenizer")
-    encoded = {}
+    encoded: dict[str, Any] = {}
     for name, part in texts.items():
         ids = [[0, *one.ids] for one in tokenizer.encode_batch(part)]
         encoded[name] = np.concatenate([np.array(one, np.uint16) for one in ids])
@@ -190,6 +220,110 @@ def repeats() -> Probe:
     return Probe("repeats", np.concatenate([half, half], axis=1), scored, ("induction",))
 
 
+def examine_series(corpus: Path, folder: Path) -> None:
+    """Examine what is there of the series, and keep what was found."""
+    battery, tilts = libraries(corpus, folder)
+    series = Series.from_folder(folder / "run")
+    begun = time.process_time()
+    whole = examine(
+        series, battery, folder / "examination", settings=WHOLE, devices=[LLC(), Behaviours()], on_progress=tell
+    )
+    middle = time.process_time()
+    steps = telling_steps([*whole.transitions, *whole.behaviour_changes], trusted(whole) or series.steps)
+    print(f"susceptibilities at steps {steps}", flush=True)
+    found = list_components(series.model(series.checkpoints[-1]))
+    components = tuple(name for name in found if "h" in name and " " not in name) + tuple(
+        name for name in found if name.endswith(" mlp")
+    )
+    parts = examine(
+        series, tilts, folder / "susceptibilities", settings=PARTS, devices=[Susceptibilities(steps, components)],
+        on_progress=tell,
+    )  # fmt: skip
+    seconds = spent(folder, {"whole": middle - begun, "parts": time.process_time() - middle})
+    both = together(whole, parts)
+    content = document(both)
+    whole.store.write_reading("document", content)
+    print(write_report(content, folder / "report.html"))
+    OUT.write_text(json.dumps(summary(folder, content, both, steps, seconds), indent=1) + "\n")
+
+
+def spent(folder: Path, now: dict[str, float]) -> dict[str, int]:
+    """Add CPU seconds to those of runs before this one, since an examination that was stopped goes on."""
+    path = folder / "seconds.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    total = {name: round(before.get(name, 0) + value) for name, value in now.items()}
+    path.write_text(json.dumps(total))
+    return total
+
+
+def summary(
+    folder: Path, content: dict[str, Any], found: Examination, steps: tuple[int, ...], seconds: dict[str, int]
+) -> dict[str, Any]:
+    """What is committed: curves, readings, stages and how the chains were."""
+    trained = folder / "trained.json"
+    verdicts: dict[str, dict[str, int]] = {}
+    for reading in found.readings:
+        if reading.name in ("llc", "rho"):
+            kind = reading.name if reading.name == "llc" else f"rho {reading.coordinates['loading']}"
+            counts = verdicts.setdefault(kind, {})
+            counts[reading.verdict.name.lower()] = counts.get(reading.verdict.name.lower(), 0) + 1
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "trained": json.loads(trained.read_text()) if trained.exists() else None,
+        "settings": {"whole": asdict(WHOLE), "parts": asdict(PARTS)},
+        "cpu_seconds": seconds,
+        "headline": content["headline"],
+        "flags": content["series"]["flags"],
+        "curves": rounded(content["training"]),
+        "llc": rounded(content["llc"]),
+        "behaviours": rounded(content["behaviours"]),
+        "stages": rounded([stage(t) for t in (*found.transitions, *found.behaviour_changes)]),
+        "susceptibility": rounded([{k: one[k] for k in KEPT if k in one} for one in content["susceptibility"]]),
+        "susceptibility_steps": list(steps),
+        "verdicts": verdicts,
+    }
+
+
+def stage(found: Transition) -> dict[str, Any]:
+    """A transition with its pulses, matches of the probes that moved, and components."""
+    return {
+        "interval": list(found.interval),
+        "date": found.date,
+        "flagged": found.flagged,
+        "pulses": {name: asdict(pulse) for name, pulse in found.signals.items()},
+        "matches": {name: asdict(match) for name, match in found.matches.items()},
+        "components": [asdict(move) for move in found.components],
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Figures to five digits, which is more than any of them holds."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def tell(progress: Progress) -> None:
+    if progress.done % 20 == 0:
+        print(f"{progress.done} of {progress.total} units", flush=True)
+
+
+def trusted(found: Examination) -> list[int]:
+    return [r.provenance.step for r in found.of("llc") if r.verdict.trusted and r.provenance]
+
+
+def together(whole: Examination, parts: Examination) -> Examination:
+    """One examination of both parts: transitions of the first, with the components that the second saw move."""
+    readings = (*whole.readings, *parts.readings)
+    found = find_transitions(readings, whole.verification.flagged_edges)
+    led = tuple(t for t in found if "llc" in t.signals)
+    return replace(
+        whole, readings=readings, transitions=led, behaviour_changes=tuple(t for t in found if "llc" not in t.signals)
+    )
+
+
 def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,9 +332,14 @@ def main() -> None:
     training.add_argument("corpus", type=Path)
     training.add_argument("folder", type=Path)
     training.add_argument("--steps", type=int, default=STEPS)
+    examining = commands.add_parser("examine")
+    examining.add_argument("corpus", type=Path)
+    examining.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "train":
         train(arguments.corpus, arguments.folder, arguments.steps)
+    else:
+        examine_series(arguments.corpus, arguments.folder)
 
 
 if __name__ == "__main__":
