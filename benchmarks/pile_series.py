@@ -11,8 +11,8 @@ A GPT-NeoX of 4 layers, width 128 and 4,096 tokens (1.8 M weights) trains on 21 
 device records checkpoints, log-spaced and denser where the held-out loss of a kind of text moves.
 
 It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which the
-stages are found; then at three of them (before, in and after the main transition) the susceptibilities of all heads and
-perceptrons to a few probes. Settings were chosen by what the verdicts said of short chains at steps 196 and 418.
+stages are found; then before and after the main one that has checkpoints with healthy chains on both sides the
+susceptibilities of all heads and perceptrons to a few probes. Settings were chosen by what the verdicts said of short chains at steps 196 and 418.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ ASKED = (
 """Of the built-in library: what text of these kinds could teach a model this small, and two noise floors."""
 TILTS = (
     "code_python", "formal_metamath", "tables", "dictionary", "french", "novels", "legal", "tex_maths", "repeats",
-    "induction-1", "brackets-1", "noise-letters",
+    "agreement-1", "indentation-1", "noise-letters",
 )  # fmt: skip
-"""What susceptibilities are read to, in few rows."""
+"""What susceptibilities are read to, in few rows: kinds of text, and what the battery showed to be learned late."""
 WHOLE = SamplerSettings(
     n_beta=1000.0, localization=3000.0, lr=3e-5, num_chains=3, num_draws=54, num_burnin_steps=36, num_steps_bw_draws=1,
     batch_size=8,
@@ -229,7 +229,9 @@ def examine_series(corpus: Path, folder: Path) -> None:
         series, battery, folder / "examination", settings=WHOLE, devices=[LLC(), Behaviours()], on_progress=tell
     )
     middle = time.process_time()
-    steps = telling_steps([*whole.transitions, *whole.behaviour_changes], trusted(whole) or series.steps)
+    stages = [*whole.transitions, *whole.behaviour_changes]
+    ends = {step for one in stages for step in one.interval}
+    steps = tuple(step for step in telling_steps(stages, trusted(whole) or series.steps) if step in ends)
     print(f"susceptibilities at steps {steps}", flush=True)
     found = list_components(series.model(series.checkpoints[-1]))
     components = tuple(name for name in found if "h" in name and " " not in name) + tuple(
