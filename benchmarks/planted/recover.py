@@ -9,7 +9,8 @@ FOLDER keeps the training of the seed and its draws; what is there is not made a
 - ``final``: at the last checkpoint, settled tokens of the rules (without shams): unloaded draws, 24 and 60; ρ, raw
   covariance and draws of other chains (null) by k-means, tokens shuffled, and weights to colder nβ;
 - ``activations``: the same of every layer;
-- ``clusters``: what `cluster_rows` and the published clustering find in the unloaded readings, and how stable it is;
+- ``clusters``: what `cluster_rows`, the bands of `zeeman bands` and the published clustering find in the unloaded
+  readings, and how stable it is;
 - ``loaded``, ``loaded_clusters``: the same for SGLD draws of the same energies;
 - ``series``: along training, tokens of rules and shams, 24 unloaded draws: how well each rule is told from its sham.
 
@@ -29,15 +30,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.planted.activations import activations, k_means, readout
+from benchmarks.planted.activations import activations, k_means
+from benchmarks.planted.apart import kinds, shams_apart, told_apart
 from benchmarks.planted.draws import CHAINS, DRAWS, Asked, Drawn, ask, loaded, responses, trust, unloaded
 from benchmarks.planted.draws import DATA as DATA_WINDOWS
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar
-from benchmarks.planted.scores import clustered, resolution, scored, stability
+from benchmarks.planted.scores import about, bands, clustered, resolution, scored, stability
 from benchmarks.planted.training import outcome, train
 from torch import nn
 
-from zeeman.bands import adjusted_rand_index, prepare
+from zeeman.bands import adjusted_rand_index, cluster_tokens, prepare
 from zeeman.spectra import shuffled_tokens
 from zeeman.subjects import Series
 
@@ -48,7 +50,7 @@ WINDOWS, ENERGY_WINDOWS, SERIES_WINDOWS = 430, 48, 160
 FEWER = 6
 """Draws of a chain in readings of 24."""
 COLDER = (1.0, 3.0, 10.0, 30.0)
-STEPS = (26, 123, 306, 414, 559, 1020, 1859)
+STEPS = (26, 123, 306, 414, 559, 755, 1020, 1377, 1859)
 """Checkpoints looked at, beside the last."""
 
 
@@ -204,14 +206,17 @@ def _clusters(drawn: Drawn, asked: Asked) -> dict[str, Any]:
             matrix = np.column_stack([getattr(each, name) for each in chi])
             row = rows[f"{name}, {CHAINS * draws} draws"] = clustered(matrix, asked)
             if name == "rho":
+                row["bands"] = about(bands(chi), asked)
                 halves = np.stack([each.rho_halves for each in chi], axis=-1)
                 row["stability"] = stability((halves[0], halves[1]), matrix, draws == DRAWS)
+            elif name == "null":
+                row["bands"] = about(cluster_tokens(matrix.T)[0], asked)
             print(name, draws, json.dumps(row), flush=True)
     return rows
 
 
 def series(bench: Bench) -> dict[str, Any]:
-    """Tell each rule from its sham, and the kinds from each other, along training; with the loss of each rule."""
+    """Tell each rule from its sham, and the kinds from each other, along training."""
     asked = ask(bench.grammar, bench.seed, SERIES_WINDOWS, shams=True)
     signals = {row["step"]: row["signals"] for row in bench.series.record if row["signals"]}
     steps = [step for step in bench.series.steps if step in STEPS or step == bench.series.steps[-1]]
@@ -220,60 +225,38 @@ def series(bench: Bench) -> dict[str, Any]:
     for step in reversed(steps):
         drawn = bench.unloaded(step, asked, "series", draws=FEWER, start=start)
         start = drawn.localization
-        rho = np.column_stack([each.rho for each in responses(drawn)])
-        arrays = activations(bench.model(step), asked.item.batch.numpy())
-        behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
-        found[str(step)] = {
-            "cpu_seconds": round(drawn.seconds, 1),
-            "energy": _spread(drawn.phi.mean(axis=(1, 2))),
-            "localization": _spread(drawn.localization),
-            "modes": {
-                mode: {
-                    "loss": round(signals[step][mode], 3),
-                    "loss_sham": round(signals[step][f"{mode}_sham"], 3),
-                    **_told_apart(rho, behind, asked, index),
-                }
-                for index, mode in enumerate(RULES)
-            },
-            "kinds": _kinds(rho, asked),
-        }
+        losses = {mode: (signals[step][mode], signals[step][f"{mode}_sham"]) for mode in RULES}
+        found[str(step)] = _at_step(drawn, bench.model(step), asked, losses)
         print(step, json.dumps(found[str(step)]), flush=True)
     return {"tokens": len(asked.rule), "by_step": dict(reversed(found.items()))}
 
 
-def _told_apart(rho: Floats, layers: dict[str, Floats], asked: Asked, rule: int) -> dict[str, Any]:
-    """Accuracy of linear readouts on windows they were not fitted on, of rule against sham, and index of two means."""
-    here = asked.rule == rule
-    labels, rows = asked.sham[here].astype(np.int64), asked.rows[here]
-    prepared, rng = prepare(rho[here]), np.random.default_rng(0)
-    by_layer = {name: readout(_z(array[here]), labels, rows) for name, array in layers.items()}
-    tested = int((rows % 2 == 1).sum())
+def _at_step(drawn: Drawn, model: nn.Module, asked: Asked, losses: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Of each rule its loss and that of its sham, and how well they are told apart."""
+    chi = responses(drawn)
+    rho, found = np.column_stack([each.rho for each in chi]), bands(chi)
+    arrays = activations(model, asked.item.batch.numpy())
+    behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
     return {
-        "readout": round(readout(prepared, labels, rows), 3),
-        "readout_error": round(float(np.sqrt(0.25 / len(np.unique(rows[rows % 2 == 1])))), 3),
-        "tokens_tested": tested,
-        "k_means": round(adjusted_rand_index(k_means(prepared, 2, rng), labels), 3),
-        "readout_activations": {name: round(value, 3) for name, value in by_layer.items()},
-    }
-
-
-def _kinds(rho: Floats, asked: Asked) -> dict[str, Any]:
-    real = ~asked.sham
-    prepared = prepare(rho[real])
-    found = k_means(prepared, len(KINDS), np.random.default_rng(0))
-    return {
-        "k_means": round(adjusted_rand_index(found, asked.kind[real]), 3),
-        "readout": round(readout(prepared, asked.kind[real], asked.rows[real]), 3),
+        "cpu_seconds": round(drawn.seconds, 1),
+        "energy": _spread(drawn.phi.mean(axis=(1, 2))),
+        "localization": _spread(drawn.localization),
+        "modes": {
+            mode: {
+                "loss": round(losses[mode][0], 3),
+                "loss_sham": round(losses[mode][1], 3),
+                **told_apart(rho, found, behind, asked, index),
+            }
+            for index, mode in enumerate(RULES)
+        },
+        "number_of_bands": int(found.max()) + 1,
+        "kinds": kinds(rho, found, asked),
+        "shams_apart": shams_apart(rho, asked),
     }
 
 
 def _by_k_means(matrix: Floats, asked: Asked) -> float:
     return round(adjusted_rand_index(k_means(prepare(matrix), len(KINDS), np.random.default_rng(0)), asked.kind), 3)
-
-
-def _z(x: Floats) -> Floats:
-    scaled: Floats = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
-    return scaled
 
 
 def _spread(values: Floats) -> list[float]:

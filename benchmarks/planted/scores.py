@@ -11,7 +11,15 @@ from benchmarks.planted.draws import Asked
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Integers
 from scipy.sparse import csr_array
 
-from zeeman.bands import adjusted_rand_index, cluster_rows, half_agreement, neighbour_graph, prepare
+from zeeman.bands import (
+    adjusted_rand_index,
+    cluster_rows,
+    cluster_tokens,
+    half_agreement,
+    neighbour_graph,
+    prepare,
+    unite,
+)
 from zeeman.bands.cuts import MIN_SIZE, Floor, degrees_of, edge, sweep
 from zeeman.bands.pagerank import personalized_pagerank
 from zeeman.spectra import Susceptibility, resolved
@@ -42,10 +50,16 @@ def clustered(matrix: Floats, asked: Asked) -> dict[str, Any]:
     labels = cluster_rows(matrix).labels
     seconds = {"cpu_seconds": round(time.process_time() - begun, 1)}
     pushed = push_clusters(neighbour_graph(prepare(matrix)), np.random.default_rng(0))
-    return {"found": {**_about(labels, asked), **seconds}, "published": _about(pushed, asked)}
+    return {"found": {**about(labels, asked), **seconds}, "published": about(pushed, asked)}
 
 
-def _about(labels: Integers, asked: Asked) -> dict[str, Any]:
+def bands(chi: list[Susceptibility]) -> Integers:
+    """Partition tokens as `zeeman bands` does: in the significant modes, united where halves see no border."""
+    labels, _ = cluster_tokens(np.stack([each.rho for each in chi]))
+    return unite(labels, np.stack([each.rho_halves for each in chi], axis=1))
+
+
+def about(labels: Integers, asked: Asked) -> dict[str, Any]:
     """Figures of a partition; rows in no cluster count as alone, and are left out where it says covered."""
     inside = labels >= 0
     covered = {"rule": 0.0, "kind": 0.0}
@@ -94,7 +108,12 @@ def stability(halves: tuple[Floats, Floats], matrix: Floats, of_tokens: bool) ->
     rng = np.random.default_rng(1)
     own = [cluster_rows(half).labels for half in halves]
     given = [k_means(prepare(half), len(RULES), rng) for half in halves]
-    told = {"halves_of_draws": _ari(*own), "halves_of_draws_k_means": _ari(*given)}
+    banded = [cluster_tokens(half.T)[0] for half in halves]
+    told = {
+        "halves_of_draws": _ari(*own),
+        "halves_of_draws_k_means": _ari(*given),
+        "halves_of_draws_bands": _ari(*banded),
+    }
     by_k_means = half_agreement(matrix, lambda part: k_means(prepare(part), len(RULES), rng), HALVES)
     told["halves_of_tokens_k_means"] = round(float(by_k_means.value), 3)
     if of_tokens:

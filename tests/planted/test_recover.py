@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.planted.apart import by_band, kinds, shams_apart, told_apart
 from benchmarks.planted.draws import CHAINS, CLOSE, COMPONENTS, START, Drawn, ask, responses, unloaded
 from benchmarks.planted.grammar import RULES, Grammar
-from benchmarks.planted.recover import ENERGY, _told_apart
+from benchmarks.planted.recover import ENERGY
 from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
 from benchmarks.planted.training import train
 from scipy.sparse import block_diag
@@ -107,13 +108,25 @@ def test_published_clustering_ends_where_what_is_left_is_too_small_for_a_cluster
     assert (rest == -1).any()
 
 
-def test_a_rule_is_told_from_its_sham_where_they_differ_and_not_by_noise(planted):
+def test_modes_are_told_apart_where_they_differ_and_not_by_noise(planted):
     asked, matrix = planted
-    noise = np.random.default_rng(1).standard_normal(matrix.shape)
-    told, not_told = (_told_apart(x, {"layer": x}, asked, 2) for x in (matrix, noise))
-    assert told["readout"] == told["k_means"] == told["readout_activations"]["layer"] == 1
-    assert abs(not_told["readout"] - 0.5) < 4 * not_told["readout_error"]
+    code = asked.rule + len(RULES) * asked.sham
+    noise, nothing = np.random.default_rng(1).standard_normal(matrix.shape), np.full(len(code), -1)
+    told = told_apart(matrix, code, {"layer": matrix}, asked, 2)
+    assert told["readout"] == told["k_means"] == told["readout_activations"]["layer"] == told["bands"] == 1
+    not_told = told_apart(noise, nothing, {"layer": noise}, asked, 2)
+    for name in ("readout", "bands"):
+        assert abs(not_told[name] - 0.5) < 4 * not_told["readout_error"]
     assert abs(not_told["k_means"]) < 0.1
+    assert kinds(matrix, asked.kind, asked)["bands"] == 1
+    assert set(shams_apart(matrix, asked).values()) == {1}
+    windows = len(np.unique(asked.rows[asked.sham & (asked.rule == RULES.index("agreement"))])) / 2
+    assert max(abs(accuracy - 0.5) for accuracy in shams_apart(noise, asked).values()) < 4 * np.sqrt(0.25 / windows)
+
+
+def test_what_a_band_says_is_learned_from_other_windows():
+    bands, labels, rows = np.array([0, 0, 1, -1, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 0, 0, 1, 1]), np.arange(8) // 4
+    assert by_band(bands, labels, rows) == 3 / 4
 
 
 def test_resolution_counts_what_stands_out(asked, drawn):
