@@ -79,6 +79,40 @@ def test_examine_report_and_resume(
     assert 2 <= len(out.strip().splitlines()) <= 5
 
 
+def test_pattern_of_an_examination(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
+) -> None:
+    """The loss of what the data is not made of can be moved, and mistakes are told in a sentence each."""
+    chains = ["--num-chains", "3", "--num-draws", "30", "--num-burnin-steps", "10", "--num-steps-bw-draws", "1"]
+    seen = ["--at", "60", "--components", "l0h0", "--workers", "1"]
+    assert (
+        run(capsys, monkeypatch, "examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", *chains, *seen)[0]
+        == 0
+    )
+    status, out, err = run(capsys, monkeypatch, "pattern", tmp_path / "s", "--move", "random=-0.01", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["step"] == 60
+    assert found["probes"] == ["count", "late", "random"]
+    assert found["predicted"][0] < 0 < found["dh"][2]
+    assert set(found["changes"]) == {"random", "data", "count", "late"}
+    status, out, err = run(
+        capsys, monkeypatch, "pattern", tmp_path / "s", "--move", "random=-0.01", "--move", "count=0"
+    )
+    assert status == 0
+    assert "Shuffled chains" in out
+    for moves, words in (
+        (["random"], ["name, = and a number"]),
+        (["random=-0.1", "random=0.1"], ["name each once"]),
+        (["random=0"], ["other than 0"]),
+        (["randm=-0.1"], ["count, late, random", "l0h0", "randm"]),
+        (["random=-0.1", "--step", "150"], ["choose one of 60"]),
+        (["random=-0.1", "--probes", tmp_path / "nowhere"], ["nowhere", "--probes"]),
+    ):
+        assert_one_sentence(*run(capsys, monkeypatch, "pattern", tmp_path / "s", "--move", *moves), *words)
+    assert_one_sentence(*run(capsys, monkeypatch, "pattern", tmp_path / "none", "--move", "a=1"), "examination.json")
+
+
 def test_extrapolation_is_told_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, probes: Path, tmp_path: Path
 ) -> None:

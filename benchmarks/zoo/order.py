@@ -1,6 +1,6 @@
-"""Are deep linear networks of 10⁴ and 10⁵ weights read rightly, and ranked rightly, by the SGLD family?
+"""Are deep linear networks of 10³, 10⁴ and 10⁵ weights read rightly, and ranked rightly, by the SGLD family?
 
-Usage: python -m benchmarks.zoo.order [--sizes 10k 100k] [--nets 20]
+Usage: python -m benchmarks.zoo.order [--sizes 1k 10k 100k] [--nets 20]
 
 Each network of random widths and rank r is trained from a random start onto a rank-r map (L-BFGS on the exact loss,
 to rounding), and sampled there with minibatches of Gaussian inputs: noiseless, ℓ = ‖f(x) − Ax‖² at nβ = 10⁵, or with
@@ -33,6 +33,7 @@ from zeeman.sampling import SGLD, LocalPosterior, RMSPropSGLD, Schedule, run_cha
 
 ROWS, SIGMA = 20_000, 0.1
 SIZES = {  # layers, size of a layer, weights, steps of a chain
+    "1k": ((2, 6), (5, 30), (100, 2_000), 3_000),
     "10k": ((2, 6), (10, 100), (5_000, 20_000), 3_000),
     "100k": ((2, 6), (50, 300), (50_000, 150_000), 2_000),
 }

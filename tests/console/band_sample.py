@@ -12,7 +12,21 @@ NAMES = ("repeats, token 53", "indentation, token 32", "brackets, after 40")
 def sample_bands(steps: tuple[int, ...], components: tuple[str, ...]) -> dict[str, Any]:
     rng = np.random.default_rng(5)
     maps = [_map(rng, step, loading, components) for step in steps for loading in ("unloaded", "loaded")]
-    return {"maps": maps, "tracks": [_track(maps, loading, i) for loading in ("unloaded", "loaded") for i in range(3)]}
+    tracks = [_track(maps, loading, i) for loading in ("unloaded", "loaded") for i in range(3)]
+    return {"maps": maps, "tracks": tracks, "tokens": _tokens()}
+
+
+def _tokens(rows: int = 10, length: int = 30) -> dict[str, Any]:
+    row, position = np.divmod(np.arange(rows * length), length)
+    return {
+        "count": rows * length,
+        "probes": ["repeats"],
+        "probe": [0] * (rows * length),
+        "row": row.tolist(),
+        "position": position.tolist(),
+        "rows": {"repeats": np.random.default_rng(6).integers(33, 126, (rows, length)).tolist()},
+        "texts": {str(code): chr(code) for code in range(33, 126)},
+    }
 
 
 def _map(rng: np.random.Generator, step: int, loading: str, components: tuple[str, ...]) -> dict[str, Any]:
@@ -30,10 +44,12 @@ def _map(rng: np.random.Generator, step: int, loading: str, components: tuple[st
         "agreement_se": 0.05,
         "agreement_reasons": [],
         "modes": {"values": [9.0, 5.0, 2.0], "errors": [0.1, 0.1, 0.1], "p_values": [0.01, 0.02, 1.0], "count": 2,
-                  "gap_p_values": [0.001], "groups": [[0], [1]]},
+                  "gap_p_values": [0.001], "groups": [[0], [1]], "strengths": [0.6, 0.3]},
         "null_strengths": [0.1],
         "density": {"edges": edges.tolist(), "tokens": (900 * np.exp(-6 * edges[:-1])).astype(int).tolist(),
                     "null": (900 * np.exp(-20 * edges[:-1])).astype(int).tolist()},
+        "places": {"x": [*rng.normal(size=299).round(3).tolist(), None], "y": rng.normal(size=300).round(3).tolist(),
+                   "band": (np.arange(300) % 4 - 1).tolist()},
         "bands": [_band(rng, i, loading, len(components)) for i in range(3)],
     }  # fmt: skip
 

@@ -203,6 +203,7 @@ def _susceptibility(rng: np.random.Generator, step: int, loading: str) -> dict[s
     return {
         "step": step, "loading": loading, "components": COMPONENTS, "probes": PROBES, "verdicts": verdicts,
         **{name: array.tolist() for name, array in figures.items()},
+        "rho_reliability": [0.87, 0.04], "raw_reliability": [None, None],
     }  # fmt: skip
 
 

@@ -173,6 +173,10 @@ def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None
     estimates = sum(row[name] is not None for row in document["llc"] for name in ("mean", "variance"))
     assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates + sum(len(one["bands"]) for one in shown)
     assert dom.count('class="null-floor"') == len(shown)
+    assert dom.count("Halves of the chains: r = 0.87") == len(document["susceptibility"])
+    assert dom.count('class="tokens"') == 1
+    assert dom.count('class="aside">responds: ') == sum(len(one["bands"]) for one in shown)
+    assert (dom.count('class="mode-level"'), dom.count('class="mode-gap"')) == (2, 1)
     assert dom.count('class="band"') == 5 * len(document["transitions"])
     assert dom.count('class="flag"') == 5 * len(document["series"]["flags"])
     assert dom.count('class="unit"') == len(document["health"])

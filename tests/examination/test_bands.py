@@ -219,16 +219,31 @@ def test_names_say_what_is_in_excess(library: Library) -> None:
     assert random["name"] == "unnamed"
 
 
-def test_the_document_is_json_and_the_page_draws_it(readings: list[Reading]) -> None:
-    found = finite(bands_document(readings))
+def test_modes_have_strengths_in_units_of_bands(readings: list[Reading]) -> None:
+    """All modes together are the spread of tokens, so that both may stand on one axis."""
+    for modes in (r for r in readings if r.name == "band_modes"):
+        strengths = modes.coordinates["strengths"]
+        (agreed,) = (r for r in readings if r.name == "band_agreement" and r.provenance == modes.provenance)
+        spread = (agreed.coordinates["spread"] ** 2).mean()
+        assert len(strengths) == modes.coordinates["count"] >= 2
+        assert 0.5 * spread < (strengths**2).sum() < spread
+        assert (np.diff(strengths) < 0).all()
+
+
+def test_the_document_is_json_and_the_page_draws_it(readings: list[Reading], library: Library) -> None:
+    found = finite(bands_document(readings, library))
     again = json.loads(json.dumps(found, allow_nan=False))
     assert [one["step"] for one in again["maps"]] == [10, 20]
     assert sum(again["maps"][0]["density"]["tokens"]) == 3 * TOKENS
     band = again["maps"][0]["bands"][0]
     shown = band["typical"][0]
     assert library_id(shown) == shown["ids"][shown["at"]]
+    tokens, places = again["tokens"], again["maps"][0]["places"]
+    assert tokens["count"] == len(tokens["probe"]) == len(places["x"]) == 3 * TOKENS
+    assert places["band"].count(band["id"]) == band["size"]
+    assert tokens["rows"]["p1"][tokens["row"][TOKENS]][tokens["position"][TOKENS]] in range(60)
     assert "unfinished" not in render_report({"bands": again})
-    assert bands_document([]) is None
+    assert bands_document([], planted_library()) is None
 
 
 def library_id(shown: dict[str, int]) -> int:
@@ -276,7 +291,7 @@ def test_the_command_tells_what_was_found(
     readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = planted_store(tmp_path / "examination", library, (), strength=1.0)
-    found = finite(bands_document(readings))
+    found = finite(bands_document(readings, library))
     store.write_reading("document", {"title": "planted", "bands": found})
     show(store.path, out=tmp_path / "page.html")
     told = capsys.readouterr().out
@@ -287,12 +302,23 @@ def test_the_command_tells_what_was_found(
     assert json.loads(capsys.readouterr().out) == found
 
 
+def test_the_command_shows_brackets_as_they_are(
+    readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = planted_store(tmp_path / "examination", library, (), strength=1.0)
+    found = finite(bands_document(readings, library)) or {}
+    found["maps"][0]["bands"][0]["name"] = "token '[bold]'"
+    store.write_reading("document", {"bands": found})
+    show(store.path)
+    assert "token '[bold]'" in capsys.readouterr().out
+
+
 def test_the_command_reads_anew_with_a_named_library(
     readings: list[Reading], library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the store holds of its bands was found with the library of then: another one is not answered with it."""
     store = planted_store(tmp_path / "examination", library, (10,), strength=1.0, count=1)
-    store.write_reading("document", {"bands": finite(bands_document(readings))})
+    store.write_reading("document", {"bands": finite(bands_document(readings, library))})
     library.to_folder(tmp_path / "same")
     show(store.path, probes=tmp_path / "same", json=True)
     assert [one["step"] for one in json.loads(capsys.readouterr().out)["maps"]] == [10]
@@ -349,6 +375,6 @@ def test_ablations_stand_beside_the_response_of_a_band(library: Library, tmp_pat
         np.testing.assert_allclose(found["effect"], [expected, 0.0], atol=0.03)
         assert found["evidence"].keys() == {"l0h0"}
     assert {band["ablation"]["evidence"]["l0h0"] for band in bands} >= {"both"}
-    document = finite(bands_document(stored_bands(store, library)) or {})
+    document = finite(bands_document(stored_bands(store, library), library) or {})
     json.dumps(document, allow_nan=False)
     assert render_report({"bands": document}).count("ablation (nats)") == 1

@@ -149,6 +149,39 @@ def test_missing_folder_and_index(folder: Path) -> None:
         Library.from_folder(folder)
 
 
+def test_a_vocabulary_is_kept_and_shown_and_no_part_of_the_digest(tmp_path: Path) -> None:
+    plain = Library.from_probes("tiny", probe("train"), [probe("a")])
+    words = ("\n", " the", "é")
+    Library.from_probes("tiny", plain.data, plain, words).to_folder(tmp_path / "l")
+    again = Library.from_folder(tmp_path / "l")
+    assert again.vocabulary == words
+    assert again.digest == plain.digest
+    assert [again.text(token) for token in (0, 1, 3)] == ["'\\n'", "' the'", "3"]
+    assert plain.text(1) == "1"
+
+
+def test_a_tokenizer_is_a_vocabulary(folder: Path) -> None:
+    """Byte pairs as GPT-2's: what people read is the text of an id, not the letters that stand for its bytes."""
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import ByteLevel
+    from tokenizers.models import BPE
+
+    tokenizer = Tokenizer(BPE(vocab={"a": 0, "\u0120": 1, "\u0120a": 2}, merges=[("\u0120", "a")]))
+    tokenizer.decoder = ByteLevel()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "library.toml").write_text('vocabulary = "tokenizer.json"\n' + TOML)
+    assert Library.from_folder(folder).vocabulary == ("a", " ", " a")
+
+
+@pytest.mark.parametrize("content", [None, "[1, 2]", "[]", "{}", "nothing", '"a"'])
+def test_a_vocabulary_that_is_none_is_refused(folder: Path, content: str | None) -> None:
+    if content is not None:
+        (folder / "v.json").write_text(content)
+    (folder / "library.toml").write_text('vocabulary = "v.json"\n' + TOML)
+    with pytest.raises(ZeemanError, match=r"vocabulary .*v\.json .*expected a JSON list"):
+        Library.from_folder(folder)
+
+
 def test_writing_never_touches_what_is_there(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ZeemanError, match="expected a new or empty folder"):

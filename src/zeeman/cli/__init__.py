@@ -10,6 +10,8 @@ from zeeman.cli import bands as bands
 from zeeman.cli import calibrate as calibrate
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine
+from zeeman.cli import influence as influence
+from zeeman.cli import pattern as pattern
 from zeeman.cli import probes as probes
 from zeeman.cli import series as series
 from zeeman.cli.app import app

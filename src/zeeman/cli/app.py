@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from zeeman.errors import ZeemanError
+
 if TYPE_CHECKING:
     from zeeman.examination import Device, Progress, SamplerSettings
+    from zeeman.probes import Library
 
 app = App(
     name="zeeman",
@@ -103,6 +106,36 @@ def count_workers(given: int | None) -> int:
     if given is not None:
         return given
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def library_beside(store: Path, probes: Path | None) -> Library:
+    """Read the library that an examination was made with: the folder probes beside the store, unless another is named.
+
+    Raises
+    ------
+    ZeemanError
+        Where there is none.
+    """
+    from zeeman.probes import Library
+
+    folder = probes or store.absolute().parent / "probes"
+    if not folder.is_dir():
+        raise ZeemanError(f"expected the library's folder in {folder}, but it is none; name it with --probes.")
+    return Library.from_folder(folder)
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> None:
+    """Print a table as wide as the terminal, columns of these numbers flush right, brackets in text as they are."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if Console().is_terminal else 200, markup=False).print(table)
 
 
 def print_json(content: dict[str, Any]) -> None:

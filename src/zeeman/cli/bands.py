@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zeeman.cli.app import Json, app, print_json
-from zeeman.errors import ZeemanError
-
-if TYPE_CHECKING:
-    from zeeman.examination import Store
+from zeeman.cli.app import Json, app, library_beside, print_json, print_table
 
 
 @app.command
@@ -26,12 +22,12 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
     out
         File to write a report with the bands to.
     """
-    from zeeman.examination import Store
+    from zeeman.examination import Store, kept_bands
 
     opened = Store.open(store)
     document = opened.read_reading("document") or {}
     found = document.get("bands") if probes is None else None
-    found = found or _find(opened, probes or store.absolute().parent / "probes")
+    found = found or kept_bands(opened, library_beside(store, probes))
     if json:
         print_json(found)
     else:
@@ -44,39 +40,33 @@ def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None
             print(f"Report: {path}")
 
 
-def _find(store: Store, probes: Path) -> dict[str, Any]:
-    """Find the bands from the units; the store keeps them beside the other readings."""
-    from zeeman.examination import kept_bands
-    from zeeman.probes import Library
-
-    if not probes.is_dir():
-        raise ZeemanError(f"expected the library's folder in {probes}, but it is none; name it with --probes.")
-    return kept_bands(store, Library.from_folder(probes))
-
-
 def _tell(found: dict[str, Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for name, side in (("step", "right"), ("loading", "left"), ("band", "right"), ("size", "right"),
-                       ("strength", "left"), ("name", "left"), ("components", "left"), ("ablation", "left"),
-                       ("seen under", "left"), ("stability", "left")):  # fmt: skip
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    columns = (
+        "step",
+        "loading",
+        "band",
+        "size",
+        "strength",
+        "name",
+        "components",
+        "ablation",
+        "seen under",
+        "stability",
+    )
+    rows = []
     for one in found["maps"]:
         stability = _pm(one["agreement"], one["agreement_se"])
         for band in one["bands"]:
             mark = "" if band["above_null"] and one["verdict"] == "ok" else " ×"
-            table.add_row(
+            rows.append((
                 str(one["step"]), one["loading"], str(band["track"]), str(band["size"]),
                 _pm(band["strength"], band["strength_se"]) + mark, band["name"], responding(one, band), lost(band),
                 ", ".join(band["seen_under"]), stability,
-            )  # fmt: skip
+            ))  # fmt: skip
         if not one["bands"]:
             why = one["agreement_reasons"] if one["modes"] is None else ["no band"]
-            table.add_row(str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", "", stability)
-    Console(width=None if Console().is_terminal else 200).print(table)
+            rows.append((str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", "", stability))
+    print_table(columns, rows, right=(0, 2, 3))
     nulls = [len(one["null_strengths"]) for one in found["maps"]]
     print(
         f"Clusters of permuted draws: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains."

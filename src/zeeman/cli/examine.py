@@ -43,7 +43,7 @@ def demo(
     from zeeman.demo.run import SETTINGS
 
     if not json:
-        print("Training takes about a minute, examining some six more on two cores.", file=sys.stderr)
+        print("Training takes about a minute, examining some eight more on two cores.", file=sys.stderr)
     with progress_bars(json) as show:
         examination = run_demo(
             folder,

@@ -15,7 +15,17 @@ from typing import Any
 
 from zeeman.errors import ZeemanError
 
-_SCRIPTS = ("marks.js", "steps.js", "density.js", "maps.js", "bands.js", "tables.js", "calibration.js", "report.js")
+_SCRIPTS = (
+    "marks.js",
+    "steps.js",
+    "density.js",
+    "maps.js",
+    "tokens.js",
+    "bands.js",
+    "tables.js",
+    "calibration.js",
+    "report.js",
+)
 _SLOT = re.compile(r"<!--zeeman:(\w+)-->|/\*zeeman:(\w+)\*/")
 
 

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeeman.examination.responses import Tokens
+from zeeman.probes import Library
 from zeeman.reading import Reading
 
+Ints = NDArray[np.int64]
+
+MAX_TOKENS = 100_000
+"""Tokens that the maps show at most; of more, evenly spaced ones."""
 NUM_BINS = 32
 """Bins of the density of tokens over strength."""
 
@@ -16,40 +22,49 @@ _BAND = (
     "id", "size", "name", "tags", "token_ids", "probes", "above_null", "seen_under", "typical", "track",
     "response", "response_se", "contrast", "contrast_se", "ablation",
 )  # fmt: skip
+_MODES = ("p_values", "count", "gap_p_values", "groups", "strengths")
 
 
-def bands_document(readings: list[Reading]) -> dict[str, Any] | None:
+def bands_document(readings: list[Reading], library: Library) -> dict[str, Any] | None:
     """Lay bands out; None if they were not looked for.
 
     Parameters
     ----------
     readings : list of Reading
+    library : Library
+        The one that they were read with.
 
     Returns
     -------
     dict or None
         ``maps``, for each step and loading: ``step``, ``loading``, ``components``, ``left_out``, ``verdict``,
         ``reasons``, ``coverage``, ``agreement`` with its error, ``modes`` (values, errors, p_values, count,
-        gap_p_values, groups), ``null_strengths`` of the clusters that permuted draws show, ``density`` of tokens over
-        strength (edges, tokens, null) and ``bands``: strength with its error, id, size, name, tags, token ids, mean
-        response of each component with errors, the same less the mean token's, the loadings that see it, typical
-        tokens in context, track, and the effect of ablations (`band_ablations`) or None. And ``tracks``: loading, id,
-        name, steps, members, strength with errors, birth, death, parent, heir.
+        gap_p_values, groups, strengths), ``null_strengths`` of the clusters that permuted draws show, ``density`` of
+        tokens over strength (edges, tokens, null), ``places`` of the shown tokens in the two strongest modes (x, y,
+        band, −1 for none; None where nothing was found) and ``bands``: strength with its error, id, size, name, tags,
+        token ids, mean response of each component with errors, the same less the mean token's, the loadings that see
+        it, typical tokens in context, track, and the effect of ablations (`band_ablations`) or None. And ``tracks``:
+        loading, id, name, steps, members, strength with errors, birth, death, parent, heir. And ``tokens``: how many
+        there are (count), probe, row and position of those shown, the ids of each row, and the text of ids where it
+        is known.
     """
     agreements = [r for r in readings if r.name == "band_agreement"]
     if not agreements:
         return None
-    maps = [_map(r, [o for o in readings if _place(o) == _place(r)]) for r in agreements]
+    tokens = Tokens.of(library)
+    shown = np.unique(np.linspace(0, len(tokens) - 1, min(len(tokens), MAX_TOKENS)).astype(np.int64))
+    maps = [_map(r, [o for o in readings if _place(o) == _place(r)], shown) for r in agreements]
     maps.sort(key=lambda one: (one["step"], one["loading"] != "unloaded"))
     names = {(m["step"], m["loading"], b["id"]): b["name"] for m in maps for b in m["bands"]}
-    return {"maps": maps, "tracks": [_track(r, names) for r in readings if r.name == "band_track"]}
+    tracks = [_track(r, names) for r in readings if r.name == "band_track"]
+    return {"maps": maps, "tracks": tracks, "tokens": _tokens(library, tokens, shown)}
 
 
 def _place(reading: Reading) -> tuple[int | None, str | None]:
     return reading.provenance.step if reading.provenance else None, reading.coordinates.get("loading")
 
 
-def _map(agreed: Reading, here: list[Reading]) -> dict[str, Any]:
+def _map(agreed: Reading, here: list[Reading], shown: Ints) -> dict[str, Any]:
     modes, null = (next((r for r in here if r.name == name), None) for name in ("band_modes", "band_null"))
     bands = [_band(r) for r in here if r.name == "band"]
     step, loading = _place(agreed)
@@ -69,6 +84,7 @@ def _map(agreed: Reading, here: list[Reading]) -> dict[str, Any]:
         "modes": _modes(modes) if modes else None,
         "null_strengths": _plain(null.coordinates["strengths"]) if null else [],
         "density": _density(agreed.coordinates["spread"], null.coordinates["spread"]) if null else None,
+        "places": None if labels is None else _places(agreed.coordinates["places"][shown], labels[shown]),
         "bands": bands,
     }
 
@@ -79,7 +95,9 @@ def _band(reading: Reading) -> dict[str, Any]:
 
 
 def _modes(reading: Reading) -> dict[str, Any]:
-    kept = {name: _plain(reading.coordinates[name]) for name in ("p_values", "count", "gap_p_values", "groups")}
+    kept = {
+        name: _plain(reading.coordinates[name]) for name in ("p_values", "count", "gap_p_values", "groups", "strengths")
+    }
     return {"values": _plain(reading.value), "errors": _plain(reading.standard_error)} | kept
 
 
@@ -89,6 +107,19 @@ def _density(spread: NDArray[np.float64], null: NDArray[np.float64]) -> dict[str
     edges = np.linspace(0.0, max(one.max(initial=0.0) for one in held) or 1.0, NUM_BINS + 1)
     tokens, noise = (np.histogram(one, edges)[0].tolist() for one in held)
     return {"edges": edges.tolist(), "tokens": tokens, "null": noise}
+
+
+def _places(places: NDArray[np.float64], labels: Ints) -> dict[str, Any]:
+    x, y = places.round(3).T.tolist()
+    return {"x": x, "y": y, "band": labels.tolist()}
+
+
+def _tokens(library: Library, tokens: Tokens, shown: Ints) -> dict[str, Any]:
+    rows = {probe.name: probe.inputs.tolist() for probe in library}
+    ids = {token for each in rows.values() for row in each for token in row}
+    where = {name: getattr(tokens, name)[shown].tolist() for name in ("probe", "row", "position")}
+    texts = {str(token): library.vocabulary[token] for token in sorted(ids) if token < len(library.vocabulary)}
+    return {"count": len(tokens), "probes": list(tokens.probes), **where, "rows": rows, "texts": texts}
 
 
 def _track(reading: Reading, names: dict[tuple[int, str, int], str]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def describe(library: Library, tokens: Tokens, inside: Bools) -> dict[str, Any]:
     ids = _ids(inside, tokens.ids, "token") + _ids(inside, tokens.before, "after")
     ids.sort(key=lambda one: (one.p_value, one.kind != "token", -one.enrichment))
     return {
-        "name": _name(tags, ids),
+        "name": _name(library, tags, ids),
         "tags": [asdict(one) for one in tags[:SHOWN]],
         "token_ids": [asdict(one) for one in ids[:SHOWN]],
         "probes": {str(name): int((inside & members).sum()) for name, members in probes.items()},
@@ -60,8 +60,8 @@ def _ids(inside: Bools, ids: Ints, kind: str) -> list[Excess]:
     ]
 
 
-def _name(tags: list[Excess], ids: list[Excess]) -> str:
+def _name(library: Library, tags: list[Excess], ids: list[Excess]) -> str:
     words = [str(tags[0].what)] if tags else []
     if ids:
-        words.append(f"{'token' if ids[0].kind == 'token' else 'after'} {ids[0].what}")
+        words.append(f"{'token' if ids[0].kind == 'token' else 'after'} {library.text(int(ids[0].what))}")
     return ", ".join(words) or "unnamed"

@@ -39,7 +39,12 @@ class Structure:
         Band of each token, the largest being 0; −1 for none.
     typical : list of array of int
         Tokens of each band from the one nearest to its middle on.
+    places : array, shape (tokens, 2)
+        Scores of each token in the two strongest modes; NaN where it took no part.
     modes : Modes
+    mode_strengths : array, shape (count,)
+        Root mean square over tokens and components of the part of ρ, less the mean token's, along each significant
+        mode; the squares sum to at most that of `spread`.
     agreement : Reading
         Adjusted Rand index between the bands of either half of the chains.
     means, means_se : array, shape (bands, components)
@@ -57,7 +62,9 @@ class Structure:
     matrix: ResponseMatrix
     labels: Ints
     typical: list[Ints]
+    places: Array
     modes: Modes
+    mode_strengths: Array
     agreement: Reading
     means: Array
     means_se: Array
@@ -120,13 +127,16 @@ def find_structure(
     error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
     contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
     strength = _rms(contrast)
+    modes = significant_modes(matrix.rho[:, usable].T, names=matrix.components)
     with np.errstate(invalid="ignore"):
         strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (len(matrix.components) * strength)
     return Structure(
         matrix,
         labels,
         [_by_distance(axes, labels, band) for band in range(len(strength))],
-        significant_modes(matrix.rho[:, usable].T, names=matrix.components),
+        axes[:, :2],
+        modes,
+        _mode_strengths(matrix.rho[:, usable], modes),
         _agreement(halves, usable),
         means,
         error,
@@ -189,6 +199,14 @@ def _contrasts(responses: Floats, weights: Array) -> tuple[Array, Array]:
 def _rms(contrast: Array) -> Array:
     strength: Array = np.sqrt((contrast**2).mean(axis=1))
     return strength
+
+
+def _mode_strengths(responses: Floats, modes: Modes) -> Array:
+    """Strength of each significant mode in units of ρ, as that of bands."""
+    held = responses.T.astype(np.float64)
+    along: Array = np.linalg.norm(modes.scores.T @ (held - held.mean(axis=0)), axis=1)
+    along /= np.sqrt(held.size)
+    return along
 
 
 def _spread(responses: Floats, usable: NDArray[np.bool_]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,8 @@ from zeeman.examination.ablations import Ablations
 from zeeman.examination.band_ablations import ablations_of, band_ablations
 from zeeman.examination.band_names import describe
 from zeeman.examination.band_structure import MIN_TOKENS, Structure, find_structure
-from zeeman.examination.device import Draws, versions
+from zeeman.examination.contexts import in_context
+from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import Susceptibilities
 from zeeman.examination.responses import ResponseMatrix, Tokens, refuse_single_chains, response_matrix
 from zeeman.examination.subject import Subject
@@ -33,8 +34,8 @@ LOADINGS = ("unloaded", "loaded")
 """The first gives its names to the bands of the others."""
 SEEN = 0.5
 """Jaccard overlap of tokens from which a band is said to be seen under another loading too."""
-TYPICAL, BEFORE, AFTER = 12, 16, 4
-"""Typical tokens that are kept of a band, and how much of their row."""
+TYPICAL = 12
+"""Typical tokens that are kept of a band."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     ablated = ablations_of(draws, library)
     for (step, loading), structure in found.items():
         others = {k[1]: v for k, v in found.items() if k[0] == step and k[1] != loading}
-        origin = _origin(next(iter(chains[step, loading].values()))[0])
+        origin = origin_of(next(iter(chains[step, loading].values()))[0])
         causes = partial(band_ablations, draws, library, ablated[step], structure) if step in ablated else None
         readings += _of_structure(library, structure, origin, others, tracks[loading], causes)
     return readings + [
@@ -137,7 +138,7 @@ def _structure(draws: Draws, library: Library, chains: Chains) -> Structure | Re
         return find_structure(draws, library, chains, matrix)
     except NothingToRead as error:
         where = {"loading": unit.kind, "components": [name for name in chains if name != "full"]}
-        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), _origin(unit), where)
+        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), origin_of(unit), where)
 
 
 def connect(axis: list[int], structures: list[Structure]) -> list[Band]:
@@ -170,13 +171,15 @@ def _of_structure(
         "count": modes.count,
         "gap_p_values": modes.gap_p_values,
         "groups": [list(group) for group in modes.bands],
+        "strengths": found.mode_strengths,
     }
     verdict = agreed.verdict if judged.trusted else judged
     return [
         reading("band_modes", modes.values, modes.errors, about),
         reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
         Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
-                where | {"labels": found.labels, "spread": found.spread, "left_out": found.matrix.left_out}),
+                where | {"labels": found.labels, "places": found.places, "spread": found.spread,
+                         "left_out": found.matrix.left_out}),
         *(
             reading("band", float(found.strength[band]), float(found.strength_se[band]),
                     _about(library, found, band, others, tracks) | {"ablation": causes(band) if causes else None})
@@ -210,7 +213,7 @@ def _about(
         "contrast_se": found.contrast_se[band],
         "above_null": bool(found.above_null[band]),
         "seen_under": {found.matrix.loading: 1.0} | {loading: overlap for loading, (_, overlap) in seen.items()},
-        "typical": [_in_context(library, tokens, int(i)) for i in found.typical[band][:TYPICAL]],
+        "typical": [_typical(library, tokens, int(i)) for i in found.typical[band][:TYPICAL]],
         "track": _track_of(found.matrix.step, band, tracks),
     }
 
@@ -219,12 +222,9 @@ def _track_of(step: int, band: int, tracks: list[Band]) -> int:
     return next(i for i, one in enumerate(tracks) if (step, band) in zip(one.axis.tolist(), one.members, strict=True))
 
 
-def _in_context(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
-    """A token with the ids around it; ``at`` is its place among them."""
-    probe, row, position = tokens.probes[tokens.probe[index]], int(tokens.row[index]), int(tokens.position[index])
-    start = max(0, position - BEFORE)
-    ids = library[probe].inputs[row, start : position + 1 + AFTER].tolist()
-    return {"probe": probe, "row": row, "position": position, "ids": ids, "at": position - start}
+def _typical(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
+    probe = library[tokens.probes[tokens.probe[index]]]
+    return in_context(library, probe, int(tokens.row[index]), int(tokens.position[index]))
 
 
 def _judged(matrix: ResponseMatrix) -> tuple[Verdict, tuple[str, ...]]:
@@ -241,8 +241,3 @@ def _track_reading(loading: str, number: int, band: Band) -> Reading:
     where = {"loading": loading, "id": number, "steps": band.axis.astype(int).tolist(), "members": list(band.members)}
     ends = {"birth": band.birth, "death": band.death, "parent": band.parent, "heir": band.heir}
     return Reading("band_track", band.strength, band.errors, Verdict.OK, (), None, where | ends)
-
-
-def _origin(unit: Unit) -> Provenance:
-    settings = asdict(unit.settings) if unit.settings else {}
-    return Provenance(unit.step, unit.weights, dict(unit.observed), settings, versions())

@@ -90,6 +90,12 @@ def provenance(subject: Subject, unit: Unit, settings: SamplerSettings | None) -
     )
 
 
+def origin_of(unit: Unit) -> Provenance:
+    """Provenance of what is read from the chains of a unit."""
+    settings = asdict(unit.settings) if unit.settings else {}
+    return Provenance(unit.step, unit.weights, dict(unit.observed), settings, versions())
+
+
 def versions() -> dict[str, str]:
     """Versions of zeeman, its numerical libraries and the machine."""
     found = {name: importlib.metadata.version(name) for name in ("zeeman", "torch", "numpy", "arviz-stats", "zarr")}

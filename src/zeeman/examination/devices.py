@@ -147,7 +147,10 @@ class Susceptibilities:
         return [replace(unit, kind="unloaded", data="", matched=keys) for unit in loaded]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Readings ``covariance``, ``shift``, ``rho`` and ``null`` of each component, probes along the axis."""
+        """Readings ``covariance``, ``shift``, ``rho`` and ``null`` of each component, probes along the axis.
+
+        ``halves`` among the coordinates of ``covariance`` and ``rho`` are the same from either half of the chains.
+        """
         readings = []
         for step in self.steps:
             checkpoint = subject.series.at(step)
@@ -186,10 +189,10 @@ class Susceptibilities:
                 error,
                 *(judged if np.isfinite(value).all() else lost),
                 origin,
-                where,
+                where if halves is None else where | {"halves": halves},
                 health.figures | heat_figures(draws, units),
             )
-            for name, (value, error) in susceptibility_figures(energies, everything).items()
+            for name, (value, error, halves) in susceptibility_figures(energies, everything).items()
         ]
 
     @staticmethod
@@ -199,7 +202,7 @@ class Susceptibilities:
         return np.stack([draws.stack(units, f"observed_{name}").mean(axis=-1) for name in names])
 
 
-def susceptibility_figures(energies: Array, everything: Array) -> dict[str, tuple[Array, Array]]:
+def susceptibility_figures(energies: Array, everything: Array) -> dict[str, tuple[Array, Array, Array | None]]:
     """Both terms, ρ and its null with their errors; NaN where chains diverged, and the shift where those of all did.
 
     Parameters
@@ -209,15 +212,19 @@ def susceptibility_figures(energies: Array, everything: Array) -> dict[str, tupl
 
     Returns
     -------
-    dict of pairs of arrays, shape (probes,)
+    dict of (value, error, halves)
+        Shape (probes,), and (2, probes) from either half of the chains for the covariance and ρ.
     """
-    names = ("covariance", "shift", "rho", "null")
+    names = {"covariance": "covariance_halves", "shift": None, "rho": "rho_halves", "null": None}
     if not np.isfinite(energies[0]).all():
         unknown = np.full(len(energies) - 1, np.nan)
-        return dict.fromkeys(names, (unknown, unknown))
+        return {name: (unknown, unknown, np.stack([unknown] * 2) if halves else None) for name, halves in names.items()}
     with np.errstate(invalid="ignore"):
         chi = susceptibility(energies[0], energies[1:] - energies[0], everything[1:] - everything[0])
-    return {name: (getattr(chi, name), getattr(chi, f"{name}_se")) for name in names}
+    return {
+        name: (getattr(chi, name), getattr(chi, f"{name}_se"), getattr(chi, halves) if halves else None)
+        for name, halves in names.items()
+    }
 
 
 def chains(subject: Subject, checkpoint: Checkpoint, settings: SamplerSettings, component: str) -> list[Unit]:

@@ -17,6 +17,7 @@ from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
 from zeeman.examination.unit import Unit
 from zeeman.reading import Reading
+from zeeman.spectra import split_half
 
 MAX_TRACE = 200
 """Points of a chain's trace that the document keeps."""
@@ -52,7 +53,7 @@ def document(examination: Examination) -> dict[str, Any]:
             "llc": llc_table(examination),
             "behaviours": _behaviours(examination),
             "susceptibility": _susceptibility(examination),
-            "bands": bands_document(list(examination.readings)),
+            "bands": bands_document(list(examination.readings), examination.subject.library),
             "density": density_document(list(examination.readings)),
             "hessian": hessian_document(list(examination.readings)),
             "health": _health(examination),
@@ -244,6 +245,11 @@ def _susceptibility(examination: Examination) -> list[dict[str, Any]]:
                 one["verdicts"].append(_verdict(r)["verdict"])
             one.setdefault(label, []).append(np.asarray(r.value).tolist())
             one.setdefault(f"{label}_se", []).append(np.asarray(r.standard_error).tolist())
+            if "halves" in where:
+                one.setdefault(f"{label}_halves", []).append(np.asarray(where["halves"]))
+    for one in maps.values():
+        for label in ("raw", "rho"):
+            one[f"{label}_reliability"] = list(split_half(np.stack(one.pop(f"{label}_halves"), axis=1)))
     return [maps[key] for key in sorted(maps)]
 
 

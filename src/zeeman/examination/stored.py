@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from zeeman.errors import ZeemanError
@@ -17,6 +18,9 @@ from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
+
+_LAYOUT = "2"
+"""Changes when the document of bands does, so that kept ones are laid out anew."""
 
 
 def kept_bands(store: Store, library: Library) -> dict[str, Any]:
@@ -37,13 +41,14 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     ZeemanError
         As for :func:`stored_bands`.
     """
+    refuse_few_tokens(library)
     chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
-    made_of = hashlib.sha256("\n".join([*keys, library.digest]).encode()).hexdigest()
+    made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
     held: dict[str, Any] | None = store.read_reading("bands")
     if held and held.get("made_of") == made_of:
         return held
-    found = finite(bands_document(stored_bands(store, library)) or {})
+    found = finite(bands_document(stored_bands(store, library), library) or {})
     content: dict[str, Any] = {"made_of": made_of, **found}
     store.write_reading("bands", content)
     return content
@@ -68,6 +73,7 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
     ZeemanError
         For another library, one without enough tokens, or a store without chains of components that observed it.
     """
+    refuse_few_tokens(library)
     chains = stored_chains(store, library)
     units = {u.chain_key: u for u in stored_ablations(store)}
     units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
@@ -76,22 +82,102 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
 
 def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[str, list[Unit]]]:
     """For each step and loading the chains of each component; of several settings, those with most chains."""
-    refuse_few_tokens(library)
-    _refuse_other(store, library)
-    names = {DATA, *library.probes}
-    units = [u for u in stored_units(store) if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]
-    counts = Counter(u.settings for u in units if u.component != "full")
-    if not counts:
+    _refuse_other(store, library, list(library.probes))
+    units = _observing(store, {DATA, *library.probes})
+    if all(u.component == "full" for u in units):
         raise ZeemanError(
             f"{store.path} holds no chains of components that observed the probes of {library.name}; run zeeman "
             "examine first, and if it was stopped, again: it goes on from there."
         )
-    chosen = counts.most_common(1)[0][0]
+    chosen = _walk(_most([u for u in units if u.component != "full"], _walk)[0])
     chains: dict[tuple[int, str], dict[str, list[Unit]]] = {}
-    for unit in sorted(units, key=lambda u: (u.step, u.component, u.chain)):
-        if unit.settings == chosen:
+    for unit in units:
+        if _walk(unit) == chosen:
             chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
-    return {key: each for key, each in chains.items() if set(each) - {"full"}}
+    matched = {key: {name: _most(one, _matched) for name, one in each.items()} for key, each in chains.items()}
+    return {key: each for key, each in matched.items() if set(each) - {"full"}}
+
+
+def chains_of(
+    store: Store, library: Library, names: Sequence[str], component: str, loading: str, step: int | None = None
+) -> list[Unit]:
+    """The chains of one component at one step that observed some probes; of several settings, those with most chains.
+
+    Parameters
+    ----------
+    store : Store
+    library : Library
+    names : sequence of str
+        Probes of the library, or its data.
+    component, loading : str
+    step : int or None
+        None: the last one that has such chains.
+
+    Returns
+    -------
+    list of Unit
+        One a chain, in their order.
+
+    Raises
+    ------
+    ZeemanError
+        For a probe, component, loading or step that the store does not hold, and for a single chain.
+    """
+    asked = [library[name].name for name in names if name != library.data.name]
+    _refuse_other(store, library, asked)
+    observing = [u for u in _observing(store, {DATA, *asked}) if library.data.name not in names or _of_data(u, library)]
+    told = f"that observed {' and '.join(dict.fromkeys(names))}"
+    if not observing:
+        raise ZeemanError(
+            f"{store.path} holds no chains {told}; run zeeman examine with the library {library.name} first, and if it "
+            "was stopped, again: it goes on from there."
+        )
+    units = [u for u in observing if u.component == component and u.kind == loading]
+    if not units:
+        held = ", ".join(sorted({f"{u.component} ({u.kind})" for u in observing}))
+        raise ZeemanError(f"{store.path} holds no {loading} chains of {component} {told}, but of {held}; name one.")
+    steps = sorted({u.step for u in units})
+    if step is not None and step not in steps:
+        raise ZeemanError(
+            f"{store.path} holds no {loading} chains of {component} {told} at step {step}; choose one of "
+            f"{', '.join(map(str, steps))}."
+        )
+    units = [u for u in units if u.step == (steps[-1] if step is None else step)]
+    found = _most(_most(units, _walk), _matched)
+    if len(found) < 2:
+        raise ZeemanError(
+            f"expected at least two chains of {component} at step {found[0].step}, got {len(found)}: one chain shows "
+            "no error bar; raise num_chains."
+        )
+    return found
+
+
+def _observing(store: Store, names: set[str]) -> list[Unit]:
+    """Chains that observed all of some probes, each once."""
+    units = [u for u in stored_units(store) if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]
+    once = {u.chain_key: u for u in units}
+    return sorted(once.values(), key=lambda u: (u.step, u.component, u.chain))
+
+
+def _walk(unit: Unit) -> SamplerSettings | None:
+    """How a chain walks, which does not depend on how many others there are."""
+    return unit.settings and replace(unit.settings, num_chains=2)
+
+
+def _matched(unit: Unit) -> tuple[str, ...]:
+    """Whose energy unloaded draws have: a store that got more chains holds both those of before and of after."""
+    return unit.matched
+
+
+def _most(units: list[Unit], by: Callable[[Unit], Any]) -> list[Unit]:
+    """The largest set of units that are alike in something."""
+    chosen = Counter(map(by, units)).most_common(1)[0][0]
+    return [u for u in units if by(u) == chosen]
+
+
+def _of_data(unit: Unit, library: Library) -> bool:
+    """Whether what a unit holds of the data is that of this library."""
+    return dict(unit.observed)[DATA].split(":")[0] == library.data.digest
 
 
 def stored_ablations(store: Store) -> list[Unit]:
@@ -123,10 +209,10 @@ def _unit(held: UnitStore) -> Unit:
     )
 
 
-def _refuse_other(store: Store, library: Library) -> None:
+def _refuse_other(store: Store, library: Library, names: Sequence[str]) -> None:
     manifest = store.manifest()
     held = manifest.probes if manifest else {}
-    other = [name for name, probe in library.probes.items() if held.get(name) != probe.digest]
+    other = [name for name in names if held.get(name) != library[name].digest]
     if other:
         raise ZeemanError(
             f"{store.path} was not examined with the probe {other[0]} of {library.name}; name the folder of the "

@@ -386,4 +386,5 @@ def demo_library(seed: int = 0, rows: int = 20) -> Library:
             prose("docstring", "language", "prose"),
             from_text("keywords", _keyword_anchors, "syntax", "words"),
         ],
+        [chr(code) for code in range(VOCABULARY)],
     )

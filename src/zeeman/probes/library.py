@@ -19,8 +19,10 @@ import numpy as np
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.probe import METRICS, Probe
+from zeeman.probes.vocabulary import read_vocabulary
 
 _INT64 = np.iinfo(np.int64)
+_VOCABULARY = "vocabulary.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class Library:
         At least one, each under its own name; names differ in more than case and are not that of the data.
     data : Probe
         A sample of the training distribution, on which chains are sampled.
+    vocabulary : tuple of str
+        What each token id stands for, to show it; empty if that is not known. No part of the digest.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class Library:
     name: str
     probes: Mapping[str, Probe]
     data: Probe
+    vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check names and keep a mapping of our own."""
@@ -70,7 +75,7 @@ class Library:
         object.__setattr__(self, "probes", dict(self.probes))
 
     @classmethod
-    def from_probes(cls, name: str, data: Probe, probes: Iterable[Probe]) -> Library:
+    def from_probes(cls, name: str, data: Probe, probes: Iterable[Probe], vocabulary: Sequence[str] = ()) -> Library:
         """Build a library of probes that are in memory; see `Library` for what is checked.
 
         Parameters
@@ -80,6 +85,8 @@ class Library:
             A sample of the training distribution.
         probes : iterable of Probe
             In the order that they will be shown in.
+        vocabulary : sequence of str
+            What each token id stands for.
 
         Examples
         --------
@@ -90,13 +97,14 @@ class Library:
         """
         listed = list(probes)
         _check_distinct(name, [data, *listed])
-        return cls(name, {probe.name: probe for probe in listed}, data)
+        return cls(name, {probe.name: probe for probe in listed}, data, tuple(vocabulary))
 
     @classmethod
     def from_folder(cls, path: str | os.PathLike[str]) -> Library:
         """Read a library from a folder.
 
-        The folder holds ``library.toml`` with ``name``, ``data`` (which of the probes is the data) and a table
+        The folder holds ``library.toml`` with ``name``, ``data`` (which of the probes is the data), if wanted
+        ``vocabulary`` (a file for :func:`~zeeman.probes.vocabulary.read_vocabulary`) and a table
         ``[probes.<name>]`` for each probe with ``file``, and if wanted ``concepts`` and ``metric``. The file holds a
         JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0).
 
@@ -121,7 +129,7 @@ class Library:
         """
         file = Path(path) / "library.toml"
         index = _Index(file)
-        index.only((), ("name", "data", "probes"))
+        index.only((), ("name", "data", "vocabulary", "probes"))
         name, data = index.field((), "name", str), index.field((), "data", str)
         tables = index.field((), "probes", dict)
         probes = {key: _read_probe(index, key) for key in tables}
@@ -131,7 +139,8 @@ class Library:
         if not probes:
             raise index.error((), "probes", f"must hold at least one probe besides the data {data!r}, got none")
         try:
-            return cls(name, probes, sample)
+            words = index.field((), "vocabulary", str, "")
+            return cls(name, probes, sample, read_vocabulary(file.parent / words) if words else ())
         except ZeemanError as error:
             raise ZeemanError(f"{file}: {error}") from error
 
@@ -150,6 +159,8 @@ class Library:
         """
         target = Path(os.path.abspath(path))
         files = {"library.toml": self._toml(), **{f"{probe.name}.jsonl": _rows(probe) for probe in (self.data, *self)}}
+        if self.vocabulary:
+            files[_VOCABULARY] = json.dumps(self.vocabulary, ensure_ascii=False, indent=0) + "\n"
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
             there = {path.name: path for path in target.iterdir()} if target.exists() else {}
@@ -193,6 +204,18 @@ class Library:
         for probe in (self.data, *self):
             probe.check_vocabulary(size)
 
+    def text(self, token: int) -> str:
+        """What a token id stands for, in quotes, or the id where that is not known.
+
+        Examples
+        --------
+        >>> probe = Probe("p", np.array([[0, 1]]), np.array([[False, True]]))
+        >>> library = Library.from_probes("two", Probe("d", probe.inputs, probe.scored), [probe], ["a", " b"])
+        >>> library.text(1), library.text(2)
+        ("' b'", '2')
+        """
+        return repr(self.vocabulary[token]) if token < len(self.vocabulary) else str(token)
+
     def __iter__(self) -> Iterator[Probe]:
         """Iterate over the probes, without the data."""
         return iter(self.probes.values())
@@ -210,6 +233,8 @@ class Library:
     def _toml(self) -> str:
         # Printable text in JSON's quotes is a TOML string too, and an array of them a TOML array.
         lines = [f"name = {_quoted(self.name)}", f"data = {_quoted(self.data.name)}"]
+        if self.vocabulary:
+            lines.append(f"vocabulary = {_quoted(_VOCABULARY)}")
         for probe in (self.data, *self):
             lines += ["", f"[probes.{_quoted(probe.name)}]", f"file = {_quoted(probe.name + '.jsonl')}"]
             lines += [f"concepts = {_quoted(list(probe.concepts))}", f"metric = {_quoted(probe.metric)}"]

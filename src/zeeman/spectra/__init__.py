@@ -24,11 +24,15 @@ from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
 from zeeman.spectra.influence import Influence as Influence
 from zeeman.spectra.influence import influence as influence
+from zeeman.spectra.influence import influence_of_pairs as influence_of_pairs
 from zeeman.spectra.influence import influence_tiles as influence_tiles
 from zeeman.spectra.ladder import llc_ladder as llc_ladder
 from zeeman.spectra.llc import llc_mean as llc_mean
 from zeeman.spectra.llc import llc_variance as llc_variance
 from zeeman.spectra.llc import minibatch_variance as minibatch_variance
+from zeeman.spectra.pairs import Pairs as Pairs
+from zeeman.spectra.pairs import mean_losses as mean_losses
+from zeeman.spectra.pairs import strongest_pairs as strongest_pairs
 from zeeman.spectra.patterning import Pattern as Pattern
 from zeeman.spectra.patterning import pattern as pattern
 from zeeman.spectra.probe_sums import probe_losses as probe_losses
@@ -37,6 +41,7 @@ from zeeman.spectra.quality import Quality as Quality
 from zeeman.spectra.quality import quality as quality
 from zeeman.spectra.quality import resolved as resolved
 from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
+from zeeman.spectra.quality import split_half as split_half
 from zeeman.spectra.ranks import RankAgreement as RankAgreement
 from zeeman.spectra.ranks import rank_agreement as rank_agreement
 from zeeman.spectra.response import ResponseSums as ResponseSums
@@ -53,3 +58,8 @@ from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
 from zeeman.spectra.thermodynamics import heat_capacity as heat_capacity
 from zeeman.spectra.thermodynamics import path_volume as path_volume
 from zeeman.spectra.thermodynamics import volume_curve as volume_curve
+from zeeman.spectra.tilts import Change as Change
+from zeeman.spectra.tilts import Proposal as Proposal
+from zeeman.spectra.tilts import TiltedDraws as TiltedDraws
+from zeeman.spectra.tilts import propose as propose
+from zeeman.spectra.tilts import tilted_change as tilted_change

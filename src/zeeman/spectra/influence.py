@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra.stretches import ONE_CHAIN, stretch_edges
+from zeeman.spectra.stretches import ONE_CHAIN, jackknife_error, stretch_edges
 
 Array = NDArray[np.float64]
 
@@ -118,14 +119,7 @@ def influence_tiles(
     >>> [part.kernel.shape for _, _, part in influence_tiles(losses, losses, tile=3)]
     [(3, 3), (3, 2), (2, 3), (2, 2)]
     """
-    chains, draws = first.shape[-2:]
-    if first.ndim not in (3, 4) or second.ndim not in (3, 4) or second.shape[-2:] != (chains, draws):
-        raise ZeemanError(
-            "expected two sets of losses (items, chains, draws) or (items, positions, chains, draws) of the same draws"
-            f", got {first.shape} and {second.shape}; bring them into these shapes."
-        )
-    if chains * draws < 3:
-        raise ZeemanError(f"expected at least three draws, got {chains * draws}; raise num_draws or num_chains.")
+    refuse_other_draws(first, second)
     bounds = [range(0, losses.shape[0], tile) for losses in (first, second)]
     for low in bounds[0]:
         left = _Side.of(first[low : low + tile])
@@ -134,14 +128,74 @@ def influence_tiles(
             yield rows, columns, _kernel(left, _Side.of(second[columns]))
 
 
+def influence_of_pairs(
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    *,
+    tile: int = 4096,
+) -> Influence:
+    """Loss kernel of some pairs alone.
+
+    Parameters
+    ----------
+    first, second : array, shape (items, chains, draws)
+        As for `influence`.
+    rows, columns : array of int, shape (pairs,)
+        Items of the first and of the second set.
+    tile : int
+        Pairs at once.
+
+    Returns
+    -------
+    Influence
+        With arrays of shape (pairs,).
+
+    Raises
+    ------
+    ZeemanError
+        If the shapes do not fit together or there are fewer than three draws.
+
+    Examples
+    --------
+    >>> losses = np.random.default_rng(0).normal(size=(5, 2, 10))
+    >>> found = influence_of_pairs(losses, losses, np.array([0, 1, 2]), np.array([2, 3, 4]))
+    >>> bool(np.allclose(found.kernel_se, influence(losses).kernel_se[[0, 1, 2], [2, 3, 4]]))
+    True
+    """
+    refuse_other_draws(first, second)
+    left, right = _Side.of(first), _Side.of(second)
+    answer = np.empty((4, len(rows)))
+    for low in range(0, len(rows), tile):
+        some = slice(low, low + tile)
+        answer[:, some] = _pairwise(left.take(rows[some]), right.take(columns[some]))
+    reason = ONE_CHAIN if left.chains < 2 else ""
+    kernel, kernel_se, correlation, correlation_se = answer
+    constant = left.constant[rows], right.constant[columns]
+    return Influence(kernel, kernel_se, correlation, correlation_se, *constant, reason)
+
+
+def refuse_other_draws(first: NDArray[np.floating], second: NDArray[np.floating]) -> None:
+    """Refuse losses that are not of the same draws, or of too few."""
+    chains, draws = first.shape[-2:]
+    if first.ndim not in (3, 4) or second.ndim not in (3, 4) or second.shape[-2:] != (chains, draws):
+        raise ZeemanError(
+            "expected two sets of losses (items, chains, draws) or (items, positions, chains, draws) of the same draws"
+            f", got {first.shape} and {second.shape}; bring them into these shapes."
+        )
+    if chains * draws < 3:
+        raise ZeemanError(f"expected at least three draws, got {chains * draws}; raise num_draws or num_chains.")
+
+
 @dataclass(frozen=True)
 class _Side:
     """Losses centred over all draws, shape (items, draws), with sums over stretches, shape (stretches, items)."""
 
-    losses: Array
+    losses: NDArray[np.floating]
     edges: NDArray[np.int64]
-    sums: Array
-    squares: Array
+    sums: NDArray[np.floating]
+    squares: NDArray[np.floating]
     constant: NDArray[np.bool_]
     chains: int
 
@@ -150,7 +204,8 @@ class _Side:
         chains, draws = losses.shape[-2:]
         if losses.ndim == 4:
             losses = losses.sum(axis=1, dtype=np.float64)
-        flat = np.array(losses, np.float64).reshape(len(losses), -1)
+        # Half precision holds losses, but not their sums.
+        flat = np.array(losses, np.result_type(losses.dtype, np.float32)).reshape(len(losses), -1)
         constant = (flat == flat[:, :1]).all(axis=1)
         # A loss that left the finite numbers makes its own row NaN and no other.
         flat[~np.isfinite(flat).all(axis=1)] = math.nan
@@ -162,7 +217,12 @@ class _Side:
         squares = np.add.reduceat(flat**2, edges[:-1], axis=1).T
         return cls(flat, edges, sums, squares, constant, chains)
 
-    def spread(self) -> tuple[Array, Array]:
+    def take(self, items: NDArray[np.integer]) -> _Side:
+        """Some of the losses."""
+        arrays = (self.losses[items], self.edges, self.sums[:, items], self.squares[:, items], self.constant[items])
+        return _Side(*arrays, self.chains)
+
+    def spread(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Standard deviation of all draws, and with each stretch left out."""
         n = self.edges[-1]
         kept = (n - np.diff(self.edges))[:, None]
@@ -179,8 +239,8 @@ def _kernel(left: _Side, right: _Side) -> Influence:
     total = left.losses @ right.losses.T
     spread, spreads = (left.spread(), right.spread()), range(stretches)
     kernel = total / (n - 1)
-    correlation = _over(kernel, spread[0][0], spread[1][0])
-    moments = np.zeros((4, *total.shape))
+    correlation = _over(kernel, np.outer(spread[0][0], spread[1][0]))
+    moments = np.zeros((4, *total.shape), total.dtype)
     for k in spreads:
         low, high = edges[k], edges[k + 1]
         kept = n - (high - low)
@@ -188,7 +248,8 @@ def _kernel(left: _Side, right: _Side) -> Influence:
         # Means of what is kept: all draws sum to zero.
         rest -= left.sums[k][:, None] * (right.sums[k] / kept)
         rest /= kept - 1
-        for at, change in enumerate((rest - kernel, _over(rest, spread[0][1][k], spread[1][1][k]) - correlation)):
+        normed = _over(rest, np.outer(spread[0][1][k], spread[1][1][k]))
+        for at, change in enumerate((rest - kernel, normed - correlation)):
             moments[2 * at] += change
             moments[2 * at + 1] += change**2
     scale = (stretches - 1) / stretches if left.chains > 1 else math.nan
@@ -200,7 +261,19 @@ def _kernel(left: _Side, right: _Side) -> Influence:
     return Influence(kernel, kernel_se, correlation, correlation_se, left.constant, right.constant, reason)
 
 
-def _over(kernel: Array, first: Array, second: Array) -> Array:
-    scale = first[:, None] * second
+def _pairwise(left: _Side, right: _Side) -> tuple[Array, Array, Array, Array]:
+    """Kernel and correlation of the first loss of either side, of the second, and so on, with errors."""
+    n, bounds = left.edges[-1], list(pairwise(left.edges))
+    kept = (n - np.diff(left.edges))[:, None]
+    parts = np.stack([np.einsum("pn,pn->p", left.losses[:, a:b], right.losses[:, a:b]) for a, b in bounds])
+    total = parts.sum(axis=0)
+    rest = (total - parts - left.sums * right.sums / kept) / (kept - 1)
+    (whole, spreads), (other, others) = left.spread(), right.spread()
+    correlation, normed = _over(total / (n - 1), whole * other), _over(rest, spreads * others)
+    errors = [jackknife_error(each) if left.chains > 1 else np.full(len(total), math.nan) for each in (rest, normed)]
+    return total / (n - 1), errors[0], correlation, errors[1]
+
+
+def _over(kernel: NDArray[np.floating], scale: NDArray[np.floating]) -> Array:
     result: Array = np.divide(kernel, scale, out=np.zeros_like(kernel), where=scale != 0)
     return result

@@ -21,6 +21,8 @@ class Pattern:
     ----------
     dh, dh_se : array, shape (probes,)
         Weight of each probe in the mixture, negative where its data is to be thinned.
+    dh_kept : array, shape (stretches, probes)
+        The same as chosen without each stretch of the chains.
     predicted, predicted_se : array, shape (observables,)
         Change of each reading, from stretches that had no part in choosing dh.
     out_of_reach : array, shape (observables,)
@@ -37,6 +39,7 @@ class Pattern:
 
     dh: Array
     dh_se: Array
+    dh_kept: Array
     predicted: Array
     predicted_se: Array
     out_of_reach: Array
@@ -98,6 +101,7 @@ def pattern(
     return Pattern(
         dh=dh,
         dh_se=np.sqrt((stretches - 1) * dh_kept.var(axis=0)),
+        dh_kept=dh_kept,
         predicted=moves.mean(axis=0),
         predicted_se=moves.std(axis=0, ddof=1) / math.sqrt(stretches),
         out_of_reach=target - u[:, :rank] @ (u[:, :rank].T @ target),

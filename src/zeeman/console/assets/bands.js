@@ -44,6 +44,14 @@ function bandMarks(frame, maps, tracks) {
   return group;
 }
 
+// Strengths of the modes above noise, and the significant gaps between neighbouring groups of them.
+function modeLevels(modes) {
+  const levels = list(modes?.strengths);
+  const groups = list(modes?.groups).map((group) => group.map((mode) => levels[mode]).filter(isNumber)).filter((group) => group.length);
+  const gaps = groups.slice(1).map((group, index) => [Math.max(...group), Math.min(...groups[index])]).filter(([low, high]) => high > low);
+  return [levels, gaps];
+}
+
 // How many tokens answer how strongly, on the strength axis of the diagram; dashed, what permuted draws give.
 function tokenDensity(map, domain, height) {
   const data = map.density;
@@ -53,11 +61,14 @@ function tokenDensity(map, domain, height) {
   const x = linearScale([0, most], [plot.left, plot.right]);
   const outline = (counts) => `M${plot.left},${y(data.edges[0])}${counts.map((count, index) => `H${x(count)}V${y(data.edges[index + 1])}`).join("")}H${plot.left}`;
   const clip = "clip-band-density";
-  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws."] };
+  const [ticks, gaps] = modeLevels(map.modes);
+  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws.", ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
   return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at step ${map.step}`, tip: told },
     mark("clipPath", { id: clip }, mark("rect", { x: 0, y: plot.top, width: DENSITY_WIDTH, height: plot.bottom - plot.top })),
+    gaps.map(([low, high]) => mark("rect", { class: "mode-gap", x: plot.left, width: plot.right - plot.left, y: y(high), height: y(low) - y(high), "clip-path": `url(#${clip})` })),
     mark("path", { class: "density-fill", d: outline(data.tokens), "clip-path": `url(#${clip})` }),
     mark("path", { class: "density-null", d: outline(data.null), "clip-path": `url(#${clip})` }),
+    ticks.map((value) => mark("path", { class: "mode-level", "clip-path": `url(#${clip})`, d: `M${plot.right - 18},${y(value)}h18` })),
     mark("line", { class: "base", x1: plot.left, x2: plot.left, y1: plot.top, y2: plot.bottom }),
     mark("text", { class: "axis-title", x: plot.left, y: plot.top - 14 }, "tokens"),
     mark("text", { x: plot.left, y: plot.bottom + 25 }, `step ${formatStep(map.step)}`));
@@ -119,17 +130,18 @@ function carrierMap(map, limit) {
 
 function typicalTokens(band) {
   return list(band.typical).slice(0, 3).map((token) => {
-    const from = Math.max(0, token.at - 8);
-    return el("div", { class: "context" }, el("span", { class: "aside" }, token.probe), " ", token.ids.slice(from, token.at).join(" "), " ", el("mark", {}, String(token.ids[token.at])), " ", token.ids.slice(token.at + 1, token.at + 3).join(" "));
+    const from = Math.max(0, token.at - (token.text ? 16 : 8));
+    return contextLine(token.probe, list(token.text ?? token.ids).slice(from, token.at + 3), token.at - from, Boolean(token.text));
   });
 }
+
+// The components whose figure stands out from its error, the largest first.
+const topOf = (names, values, errors, most = 2) => list(names).map((name, index) => [name, list(values)[index], list(errors)[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, most).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ");
 
 // The heads and MLPs without which the band's tokens lose most, beyond three standard errors.
 function ablated(band) {
   const found = band.ablation;
-  if (!found) return "\u2013";
-  const rows = found.components.map((name, index) => [name, found.effect[index], found.effect_se[index]]).filter(([, value, error]) => isNumber(value) && isNumber(error) && Math.abs(value) > RESOLVED_AT * error);
-  return rows.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 3).map(([name, value]) => `${name} ${signed(formatNumber(value, 2))}`).join(", ") || "none resolved";
+  return found ? topOf(found.components, found.effect, found.effect_se, 3) || "none resolved" : "\u2013";
 }
 
 function bandRow(map, band) {
@@ -147,6 +159,29 @@ function bandTable(maps) {
   return el("div", { class: "tall" }, el("table", { class: "health" },
     el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))),
     el("tbody", {}, maps.flatMap((map) => map.bands.map((band) => bandRow(map, band))))));
+}
+
+// ---- what is learned, kept and lost
+
+function historyCell(map, track) {
+  const band = map.bands.find((one) => one.track === track.id);
+  const [first, last] = [track.steps[0], track.steps[track.steps.length - 1]];
+  if (!band) return el("td", { class: "aside" }, map.step < first ? "not yet" : map.step > last ? { death: "lost", merge: "merged" }[track.death] ?? "gone" : "unseen");
+  const [carries, needs] = [topOf(map.components, band.contrast, band.contrast_se), topOf(band.ablation?.components, band.ablation?.effect, band.ablation?.effect_se)];
+  return el("td", {}, el("strong", {}, formatNumber(band.strength, 2)), isTold(map, band) ? null : el("span", { class: "chip chip-bad" }, " \u00d7"),
+    carries ? el("div", { class: "aside" }, `responds: ${carries}`) : null, needs ? el("div", { class: "aside" }, `needs: ${needs}`) : null);
+}
+
+function bandHistory(maps, tracks) {
+  const fate = (track) => {
+    const begins = { birth: `learned by step ${formatStep(track.steps[0])}`, split: `split off by step ${formatStep(track.steps[0])}` }[track.birth] ?? "there at the first step read";
+    const ends = { death: "lost after", merge: "merged after" }[track.death];
+    return ends ? `${begins}, ${ends} ${formatStep(track.steps[track.steps.length - 1])}` : `${begins}, kept`;
+  };
+  return el("div", { class: "beneath" }, el("h3", {}, "Learned, kept, lost", el("span", { class: "aside" }, "strength of each band at each step, the components that stand out in it (\u03c1, below 0 where moving one hurts these tokens more than others) and those it loses most without (nats)")),
+    el("div", { class: "tall" }, el("table", { class: "health history" },
+      el("thead", {}, el("tr", {}, el("th", {}, "band"), maps.map((map) => el("th", {}, `step ${formatStep(map.step)}`)))),
+      el("tbody", {}, tracks.map((track) => el("tr", {}, el("td", {}, `${track.id} ${track.name}`, el("div", { class: "aside" }, fate(track))), maps.map((map) => historyCell(map, track))))))));
 }
 
 function bandNotes(maps) {
@@ -177,7 +212,8 @@ function bandsPanel(body, report) {
   if (found.length) {
     bandDiagram(body, maps, tracks);
     body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
-      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), el("div", { class: "beneath" }, bandTable(found)));
+      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
+    tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
   body.append(...bandNotes(maps));
 }

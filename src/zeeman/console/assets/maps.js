@@ -180,11 +180,14 @@ function responseMap(map, maps, room) {
     cells.flat(), nullCells.flat(),
     hasNull ? mark("text", { class: "null-label", x: box.nullX + (7 * map.probes.length) / 2, y: height - 5, "text-anchor": "middle" }, "null") : null);
   const resolved = looks.flat().filter((look) => look.resolved).length;
+  const halves = list({ rho: map.rho_reliability, raw: map.raw_reliability }[responseView.kind]);
+  const reliability = isNumber(halves[0]) ? halves : null;
   const inside = axis.transitions.some((transition) => map.step >= transition.interval[0] && map.step <= transition.interval[1]);
   return el("figure", { class: "response" },
     el("figcaption", {}, el("strong", {}, `step ${formatStep(map.step)}`), inside ? el("span", { class: "inside" }, "in a transition") : null,
       el("span", { class: "resolved" }, `${resolved} of ${looks.flat().length} resolved${responseView.kind === "rho" ? "" : `, scale \u00b1${formatNumber(limit, 2)}`}`)),
-    el("div", { class: "scroller" }, picture));
+    el("div", { class: "scroller" }, picture),
+    reliability ? el("p", { class: "note" }, `Halves of the chains: r = ${withError(...reliability)}`) : null);
 }
 
 function susceptibilityPanel(body, report) {
