@@ -166,17 +166,22 @@ def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None
     maps = len(document["susceptibility"]) * 2 * len(COMPONENTS) * len(PROBES)  # each beside its null
     densities = len(DENSITY_STEPS) * len(LADDER)
     shown = [one for one in document["bands"]["maps"] if one["loading"] == "unloaded"]
+    rungs = [one for one in document["bands"]["maps"] if one["aside"]]
     carried = sum(len(one["bands"]) * len(one["components"]) for one in shown)
     assert len(re.findall(r'class="cell(?: faint)?"', dom)) == maps + len(PROBES) * len(STEPS) + densities + carried
     assert dom.count('class="spectrum"') == len(DENSITY_STEPS)
     assert dom.count('class="gap"') == 1
     estimates = sum(row[name] is not None for row in document["llc"] for name in ("mean", "variance"))
-    assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates + sum(len(one["bands"]) for one in shown)
-    assert dom.count('class="null-floor"') == len(shown)
+    assert len(re.findall(r'class="reading(?: doubtful)?"', dom)) == estimates + sum(
+        len(one["bands"]) for one in shown + rungs
+    )
+    assert dom.count('class="null-floor"') == len(shown + rungs)
     assert dom.count("Halves of the chains: r = 0.87") == len(document["susceptibility"])
     assert dom.count('class="tokens"') == 1
+    modes = dom.split('class="health modes"')[1].split("</table>")[0]
+    assert modes.count("<td>") == 2 * 2 * len(shown)
     assert dom.count('class="aside">responds: ') == sum(len(one["bands"]) for one in shown)
-    assert (dom.count('class="mode-level"'), dom.count('class="mode-gap"')) == (2, 1)
+    assert (dom.count('class="mode-level"'), dom.count('class="mode-gap"')) == (4, 2)
     assert dom.count('class="band"') == 5 * len(document["transitions"])
     assert dom.count('class="flag"') == 5 * len(document["series"]["flags"])
     assert dom.count('class="unit"') == len(document["health"])

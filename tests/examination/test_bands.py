@@ -28,7 +28,7 @@ from zeeman.examination.band_document import bands_document
 from zeeman.examination.band_names import describe
 from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
-from zeeman.examination.responses import Tokens
+from zeeman.examination.responses import Place, Tokens
 from zeeman.examination.store import Manifest
 from zeeman.probes import Library, Probe
 from zeeman.reading import Reading, Verdict
@@ -116,6 +116,10 @@ def test_planted_bands_are_found_with_their_strength_and_carriers(readings: list
     (agreed,) = of(readings, "band_agreement")
     assert adjusted_rand_index(truth, agreed.coordinates["labels"]) > 0.95
     assert float(agreed.value) > 0.8
+    assert {name: value > 0.9 for name, (value, _) in agreed.coordinates["stability"].items()} == {
+        "tokens": True,
+        "neighbours": True,
+    }
     bands = of(readings, "band")
     assert len(bands) == 3
     for band in bands:
@@ -257,7 +261,7 @@ def test_bad_input_is_refused_in_a_sentence(store: Store, library: Library) -> N
     with pytest.raises(ZeemanError, match="one chain shows no error bar"):
         response_matrix(draws, library, single)
     with pytest.raises(ZeemanError, match="at least two chains"):
-        read_bands(draws, library, {(10, "unloaded"): single})
+        read_bands(draws, library, {Place(10, "unloaded", 0.0): single}, 100.0)
     with pytest.raises(ZeemanError, match="besides full"):
         response_matrix(draws, library, {})
     few = Library.from_probes("few", library.data, [Probe("p", np.ones((2, 9), int), np.arange(9) > np.zeros((2, 1)))])
@@ -270,7 +274,7 @@ def test_bad_input_is_refused_in_a_sentence(store: Store, library: Library) -> N
 
 def test_too_few_components_leave_a_reading_that_says_why(store: Store, library: Library) -> None:
     draws, chains = chains_of(store)
-    (found,) = read_bands(draws, library, {(10, "unloaded"): {"embed": chains["embed"]}})
+    (found,) = read_bands(draws, library, {Place(10, "unloaded", 0.0): {"embed": chains["embed"]}}, SETTINGS.n_beta)
     assert found.name == "band_agreement"
     assert np.isnan(found.value)
     assert "at least 2 components" in found.reasons[0]

@@ -248,3 +248,14 @@ def test_a_metropolis_correction_of_a_minibatch_is_refused(tiny_folder: Path, li
     settings = replace(SETTINGS, method="mala")
     with pytest.raises(ZeemanError, match="set batch_size to 48"):
         examine(Series.from_folder(tiny_folder), library, tmp_path, settings=settings, devices=(LLC(),))
+
+
+def test_a_component_that_the_loss_does_not_see_is_refused_before_anything_is_written(
+    tiny_folder: Path, library: Library, tmp_path: Path
+) -> None:
+    def loss(model: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+        return language_model_loss(model, tokens).detach()
+
+    with pytest.raises(ZeemanError, match="no weight of the component embed reaches the loss"):
+        examine(Series.from_folder(tiny_folder), library, tmp_path / "store", settings=SETTINGS, loss=loss)
+    assert not (tmp_path / "store").exists()

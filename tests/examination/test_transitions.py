@@ -99,3 +99,15 @@ def test_telling_steps_surround_the_transition() -> None:
     before, middle, after = telling_steps(found, STEPS)
     main = next(t for t in found if "llc" in t.signals)
     assert before <= main.interval[0] < middle < main.interval[1] <= after
+
+
+def test_a_probe_that_moves_there_alone_is_told_from_one_that_moves_everywhere() -> None:
+    drifting = []
+    for seed in range(7):
+        found = next(t for t in find_transitions(planted(np.random.default_rng(seed)), set()) if "llc" in t.signals)
+        pulse = found.signals["llc"]
+        share = np.log((pulse.end + 1) / (pulse.start + 1)) / np.log((STEPS[-1] + 1) / (STEPS[0] + 1))
+        assert found.matches["repeats"].p_value < 2 * share
+        assert found.matches["repeats"].z < -30
+        drifting.append(found.matches["text"].p_value)
+    assert np.median(drifting) > 0.3

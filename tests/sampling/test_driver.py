@@ -453,3 +453,14 @@ def test_an_observable_that_goes_through_in_parts_reads_the_same(monkeypatch: py
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_AT_ONCE", 1)
     monkeypatch.setattr("zeeman.sampling.posterior._BYTES_READ_AT_ONCE", 1)
     np.testing.assert_allclose(observed(blocks(regression())), observed(whole), atol=2e-6)
+
+
+def test_a_component_that_the_loss_does_not_see_is_refused() -> None:
+    model = nn.ModuleDict({"used": nn.Linear(2, 1), "spare": nn.Linear(2, 1)})
+
+    def loss(model: nn.ModuleDict, x: torch.Tensor) -> torch.Tensor:
+        return model["used"](x)[:, 0].square()
+
+    posterior = LocalPosterior(model, torch.ones(4, 2), loss, component="spare.weight", n_beta=1.0, localization=1.0)
+    with pytest.raises(ZeemanError, match=r"no weight of the component spare.weight reaches the loss"):
+        next(run_chain(posterior, SGLD(1e-3), Schedule(2), seed=0, chain=0))

@@ -25,7 +25,9 @@ REPEATED = 0.5
 """Share of the spread across the border of two bands that must come out again in the other half of the chains."""
 
 
-def cluster_tokens(responses: Floats, usable: NDArray[np.bool_] | None = None) -> tuple[Ints, Array]:
+def cluster_tokens(
+    responses: Floats, usable: NDArray[np.bool_] | None = None, neighbours: int = NEIGHBOURS
+) -> tuple[Ints, Array]:
     """Cluster tokens in the significant modes of their responses.
 
     Parameters
@@ -33,6 +35,8 @@ def cluster_tokens(responses: Floats, usable: NDArray[np.bool_] | None = None) -
     responses : array, shape (components, tokens)
     usable : array of bool, shape (tokens,)
         Tokens that take part; all by default.
+    neighbours : int
+        Neighbours of a token in the graph.
 
     Returns
     -------
@@ -56,8 +60,8 @@ def cluster_tokens(responses: Floats, usable: NDArray[np.bool_] | None = None) -
     places = prepared @ right.T
     labels = np.full(len(usable), -1, dtype=np.int64)
     if count:
-        twin = neighbour_graph(gaussian_twin(places), NEIGHBOURS)
-        labels[usable] = find_clusters(neighbour_graph(places, NEIGHBOURS), twin).labels
+        twin = neighbour_graph(gaussian_twin(places), neighbours)
+        labels[usable] = find_clusters(neighbour_graph(places, neighbours), twin).labels
     axes = np.full((len(usable), places.shape[1]), np.nan)
     axes[usable] = places
     return labels, axes

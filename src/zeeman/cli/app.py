@@ -77,6 +77,8 @@ class Measured:
         Read the density of states along a ladder in nβ too, and the spectrum of the Hessian.
     bands
         Find bands in the responses of tokens too: no more chains, but minutes of reading.
+    rungs
+        Multiples of nβ, such as 0.1 0.3 3, at which bands are looked for besides: chains of each component at each.
     extrapolate
         Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
@@ -85,6 +87,7 @@ class Measured:
     components: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     density: bool = False
     bands: bool = False
+    rungs: Annotated[tuple[float, ...], Parameter(consume_multiple=True)] = ()
     extrapolate: bool = False
 
     def devices(self) -> list[Device]:
@@ -96,8 +99,8 @@ class Measured:
             room.Behaviours(),
             room.Susceptibilities(tuple(self.at), tuple(self.components)),
         ]
-        if self.bands:
-            found.append(room.Bands(tuple(self.at), tuple(self.components)))
+        if self.bands or self.rungs:
+            found.append(room.Bands(tuple(self.at), tuple(self.components), tuple(self.rungs)))
         return [*found, room.Density(), room.HessianSpectrum()] if self.density else found
 
 

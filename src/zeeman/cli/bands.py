@@ -56,21 +56,35 @@ def _tell(found: dict[str, Any]) -> None:
     rows = []
     for one in found["maps"]:
         stability = _pm(one["agreement"], one["agreement_se"])
+        loading = _draws(one)
         for band in one["bands"]:
-            mark = "" if band["above_null"] and one["verdict"] == "ok" else " ×"
+            mark = "" if band["above_null"] and band["verdict"] == "ok" else " ×"
             rows.append((
-                str(one["step"]), one["loading"], str(band["track"]), str(band["size"]),
+                str(one["step"]), loading, _number(band), str(band["size"]),
                 _pm(band["strength"], band["strength_se"]) + mark, band["name"], responding(one, band), lost(band),
                 ", ".join(band["seen_under"]), stability,
             ))  # fmt: skip
         if not one["bands"]:
             why = one["agreement_reasons"] if one["modes"] is None else ["no band"]
-            rows.append((str(one["step"]), one["loading"], "", "", "", "; ".join(why), "", "", "", stability))
+            rows.append((str(one["step"]), loading, "", "", "", "; ".join(why), "", "", "", stability))
     print_table(columns, rows, right=(0, 2, 3))
+    for one in found["maps"]:
+        for name, why in one["unresolved"].items():
+            print(f"Step {one['step']}, {_draws(one)}, {name}: {why}.")
     nulls = [len(one["null_strengths"]) for one in found["maps"]]
     print(
         f"Clusters of permuted draws: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains."
     )
+
+
+def _draws(one: dict[str, Any]) -> str:
+    """What draws a map is read from."""
+    return f"{one['loading']} nβ {one['n_beta']:g}" if one["n_beta"] else str(one["loading"])
+
+
+def _number(band: dict[str, Any]) -> str:
+    """Number of the band along the steps, or of its path along nβ in brackets."""
+    return str(band["track"]) if band["track"] is not None else f"({band['ladder']})"
 
 
 def responding(one: dict[str, Any], band: dict[str, Any], most: int = 4) -> str:

@@ -22,6 +22,7 @@ _SCRIPTS = (
     "maps.js",
     "tokens.js",
     "bands.js",
+    "ladders.js",
     "tables.js",
     "calibration.js",
     "report.js",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, significant_modes, unite
+from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, half_agreement, significant_modes, unite
 from zeeman.errors import NothingToRead
 from zeeman.examination.device import Draws
 from zeeman.examination.responses import ResponseMatrix, means_left_out
@@ -23,13 +23,15 @@ Ints = NDArray[np.int64]
 
 MIN_TOKENS = 2 * NEIGHBOURS
 """Scored tokens below which there is nothing to tell bands apart by."""
+OTHER_NEIGHBOURS = 30
+"""Neighbours with which the clusters are looked for again."""
 ABOVE_NULL = 3.0
 """Standard errors by which a band must stand out from the strongest cluster of the null."""
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """The bands of one step and loading.
+    """The bands of one place.
 
     Parameters
     ----------
@@ -47,6 +49,9 @@ class Structure:
         mode; the squares sum to at most that of `spread`.
     agreement : Reading
         Adjusted Rand index between the bands of either half of the chains.
+    stability : dict of str to Reading
+        The same between the bands and those of half of the ``tokens`` (over two halves), and those of other
+        ``neighbours`` in the graph; empty where there is no band.
     means, means_se : array, shape (bands, components)
         Mean ρ over the band's tokens.
     contrast, contrast_se : array, shape (bands, components)
@@ -66,6 +71,7 @@ class Structure:
     modes: Modes
     mode_strengths: Array
     agreement: Reading
+    stability: dict[str, Reading]
     means: Array
     means_se: Array
     contrast: Array
@@ -81,6 +87,11 @@ class Structure:
         """Whether each band stands out from every cluster of the null by three standard errors."""
         beaten: NDArray[np.bool_] = self.strength - ABOVE_NULL * self.strength_se > self.null_strengths.max(initial=0.0)
         return beaten
+
+    def carriers(self, band: int, errors: float) -> list[int]:
+        """Components whose mean over the band stands out by so many standard errors from that over all tokens."""
+        standing = np.abs(self.contrast[band]) > errors * self.contrast_se[band]
+        return [int(i) for i in np.flatnonzero(standing)]
 
 
 def find_structure(
@@ -122,7 +133,8 @@ def find_structure(
     null, _ = cluster_tokens(matrix.null, usable)
     halves = [cluster_tokens(half, usable)[0] for half in matrix.halves]
     bands, clusters = _weights(labels, usable), _weights(null, usable)
-    kept = means_left_out(draws, library, chains, matrix.components, bands)
+    target = matrix.place.n_beta if matrix.place.loading == "reweighted" else 0.0
+    kept = means_left_out(draws, library, chains, matrix.components, bands, target)
     means, contrast = _contrasts(matrix.rho, bands)
     error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
     contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
@@ -138,6 +150,7 @@ def find_structure(
         modes,
         _mode_strengths(matrix.rho[:, usable], modes),
         _agreement(halves, usable),
+        _stability(np.concatenate([matrix.rho[None], matrix.halves])[..., usable], labels[usable]),
         means,
         error,
         contrast,
@@ -221,6 +234,22 @@ def _by_distance(axes: Array, labels: Ints, band: int) -> Ints:
     middle = np.median(axes[members], axis=0)
     nearest: Ints = members[np.argsort(((axes[members] - middle) ** 2).sum(axis=1), kind="stable")]
     return nearest
+
+
+def _stability(responses: Floats, labels: Ints) -> dict[str, Reading]:
+    """Bands from half of the tokens and from other neighbours; responses of all chains and of either half of them."""
+    if labels.max() < 0:
+        return {}
+
+    def bands(rows: Floats, neighbours: int = NEIGHBOURS) -> Ints:
+        everything, *halves = np.split(rows.T, 3)
+        return unite(cluster_tokens(everything, neighbours=neighbours)[0], np.stack(halves))
+
+    rows = np.concatenate(list(responses)).T
+    return {
+        "tokens": half_agreement(rows, bands, num_halves=2),
+        "neighbours": agreement(labels, bands(rows, OTHER_NEIGHBOURS)),
+    }
 
 
 def _agreement(halves: list[Ints], usable: NDArray[np.bool_]) -> Reading:

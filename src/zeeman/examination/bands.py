@@ -1,41 +1,33 @@
-"""The device of bands: which tokens answer alike, under which loading, carried by what, and along which steps."""
+"""The device of bands: which tokens answer alike, under which loading, carried by what, along steps and along nβ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zeeman.bands import Band, match_clusters, token_overlap, track
+from zeeman.bands import Band, token_overlap, track
 from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.ablations import Ablations
 from zeeman.examination.band_ablations import ablations_of, band_ablations
-from zeeman.examination.band_names import describe
+from zeeman.examination.band_readings import LOADINGS, Tracks, of_structure
 from zeeman.examination.band_structure import MIN_TOKENS, Structure, find_structure
-from zeeman.examination.contexts import in_context
+from zeeman.examination.densities import rung
 from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import Susceptibilities
-from zeeman.examination.responses import ResponseMatrix, Tokens, refuse_single_chains, response_matrix
+from zeeman.examination.responses import Place, place_of, refuse_single_chains, response_matrix
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
-from zeeman.reading import Provenance, Reading, Verdict
+from zeeman.reading import Reading, Verdict
 
-Ints = NDArray[np.int64]
 Chains = Mapping[str, list[Unit]]
 """Chains of each component."""
-
-LOADINGS = ("unloaded", "loaded")
-"""The first gives its names to the bands of the others."""
-SEEN = 0.5
-"""Jaccard overlap of tokens from which a band is said to be seen under another loading too."""
-TYPICAL = 12
-"""Typical tokens that are kept of a band."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +40,54 @@ class Bands:
         Checkpoints to read; as for `Susceptibilities`.
     components : tuple of str
         Empty for embed, every head and unembed.
+    rungs : tuple of float
+        Multiples of the setting's nβ at which bands are looked for too, by loaded chains of each component and by
+        unloaded draws reweighted to it.
+
+    Raises
+    ------
+    ZeemanError
+        For rungs that are not positive, or are 1 or twice the same.
     """
 
     steps: tuple[int, ...] = ()
     components: tuple[str, ...] = ()
+    rungs: tuple[float, ...] = ()
     name: str = "bands"
+
+    def __post_init__(self) -> None:
+        if not all(0 < r < math.inf and r != 1 for r in self.rungs) or len(set(self.rungs)) < len(self.rungs):
+            raise ZeemanError(
+                f"expected rungs as different positive multiples of n_beta other than 1, got {list(self.rungs)}; give "
+                "for example 0.1 0.3 3."
+            )
 
     def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
         """Ask for what `Susceptibilities` and `Ablations` ask for, after refusing a library without enough tokens."""
         refuse_few_tokens(subject.library)
-        chains = Susceptibilities(self.steps, self.components).units(subject, settings)
-        return chains + Ablations(self.steps).units(subject, settings)
+        return self._chains(subject, settings) + Ablations(self.steps).units(subject, settings)
+
+    def _chains(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
+        wanted = Susceptibilities(self.steps, self.components)
+        colder = [u for r in self.rungs for u in wanted.units(subject, _rung(settings, r)) if u.kind == "loaded"]
+        return wanted.units(subject, settings) + colder
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Readings ``band``, ``band_agreement``, ``band_modes``, ``band_null`` and ``band_track``."""
-        chains: dict[tuple[int, str], dict[str, list[Unit]]] = {}
-        for unit in Susceptibilities(self.steps, self.components).units(subject, settings):
-            chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
-        return read_bands(draws, subject.library, chains)
+        """Readings ``band``, ``band_agreement``, ``band_modes``, ``band_null``, ``band_track`` and ``band_ladder``."""
+        return read_bands(draws, subject.library, by_place(self._chains(subject, settings)), settings.n_beta)
+
+
+def _rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
+    """Settings at a multiple of nβ, with as many chains and draws, so that noise is alike on all rungs."""
+    return replace(rung(settings, factor), num_chains=settings.num_chains, num_draws=settings.num_draws)
+
+
+def by_place(units: list[Unit]) -> dict[Place, dict[str, list[Unit]]]:
+    """Sort chains by where they are read, and by component."""
+    chains: dict[Place, dict[str, list[Unit]]] = {}
+    for unit in units:
+        chains.setdefault(place_of(unit), {}).setdefault(unit.component, []).append(unit)
+    return chains
 
 
 def refuse_few_tokens(library: Library) -> None:
@@ -78,23 +100,28 @@ def refuse_few_tokens(library: Library) -> None:
         )
 
 
-def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], Chains]) -> list[Reading]:
-    """Find bands at each step and loading, match them between loadings, and connect them along the steps.
+def read_bands(draws: Draws, library: Library, chains: Mapping[Place, Chains], n_beta: float) -> list[Reading]:
+    """Find bands at each place, match them between loadings, and connect them along the steps and along log nβ.
+
+    Where a step has loaded chains on several rungs, its unloaded draws are reweighted to each of them.
 
     Parameters
     ----------
     draws : Draws
     library : Library
-    chains : mapping of (int, str) to mapping of str to list of Unit
-        For each step and loading, the chains of each component, which observed the data and every probe.
+    chains : mapping of Place to mapping of str to list of Unit
+        The chains of each component, which observed the data and every probe.
+    n_beta : float
+        The rung of the loaded chains that are compared along steps.
 
     Returns
     -------
     list of Reading
-        For each step and loading ``band_modes`` (singular values), ``band_null`` (how many clusters permuted draws
+        For each place ``band_modes`` (singular values), ``band_null`` (how many clusters permuted draws
         show), ``band_agreement`` and one ``band`` each, its strength, with ``ablation`` among its coordinates where
-        the step was ablated (`band_ablations`); then one ``band_track`` for each path. Where
-        nothing can be found, a ``band_agreement`` without a value says why.
+        the step was ablated (`band_ablations`); then one ``band_track`` for each path along the steps, and one
+        ``band_ladder`` for each along log nβ. Where nothing can be found, a ``band_agreement`` without a value says
+        why.
 
     Raises
     ------
@@ -103,141 +130,97 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[tuple[int, str], 
     """
     for each in chains.values():
         refuse_single_chains(each)
+    everywhere = {**chains, **_reweighted(chains)}
+    along = {place for place in chains if place.n_beta == (n_beta if place.loading == "loaded" else 0.0)}
     readings: list[Reading] = []
-    found: dict[tuple[int, str], Structure] = {}
-    for key in sorted(chains, key=lambda key: (key[0], LOADINGS.index(key[1]))):
-        structure = _structure(draws, library, chains[key])
+    found: dict[Place, Structure] = {}
+    for place in sorted(everywhere, key=lambda at: (at.step, LOADINGS.index(at.loading), at.n_beta)):
+        structure = _structure(draws, library, everywhere[place], place, aside=place not in along)
         if isinstance(structure, Structure):
-            found[key] = structure
+            found[place] = structure
         else:
             readings.append(structure)
     tracks = {
-        loading: connect(
-            [s for s, other in found if other == loading], [v for k, v in found.items() if k[1] == loading]
-        )
+        loading: _connect([at for at in found if at in along and at.loading == loading], found, "step")
         for loading in LOADINGS
     }
+    ladders = _ladders(found)
     ablated = ablations_of(draws, library)
-    for (step, loading), structure in found.items():
-        others = {k[1]: v for k, v in found.items() if k[0] == step and k[1] != loading}
-        origin = origin_of(next(iter(chains[step, loading].values()))[0])
-        causes = partial(band_ablations, draws, library, ablated[step], structure) if step in ablated else None
-        readings += _of_structure(library, structure, origin, others, tracks[loading], causes)
-    return readings + [
-        _track_reading(loading, i, band) for loading in LOADINGS for i, band in enumerate(tracks[loading])
-    ]
+    for place, structure in found.items():
+        others = {
+            at.loading: found[at]
+            for at in found
+            if at in along and at.step == place.step and at.loading != place.loading
+        }
+        ablation = ablated.get(place.step)
+        causes = partial(band_ablations, draws, library, ablation, structure) if ablation else None
+        readings += of_structure(
+            library,
+            structure,
+            origin_of(next(iter(everywhere[place].values()))[0]),
+            others,
+            Tracks(tracks[place.loading] if place in along else None, ladders.get((place.step, place.loading), [])),
+            causes,
+        )
+    readings += [_track_reading(name, i, band) for name, bands in tracks.items() for i, band in enumerate(bands)]
+    return readings + [_ladder_reading(at, i, band) for at, bands in ladders.items() for i, band in enumerate(bands)]
 
 
-def _structure(draws: Draws, library: Library, chains: Chains) -> Structure | Reading:
+def _reweighted(chains: Mapping[Place, Chains]) -> dict[Place, Chains]:
+    """The unloaded chains again, for each rung of a step that has several."""
+    found: dict[Place, Chains] = {}
+    for step in {place.step for place in chains}:
+        rungs = [place.n_beta for place in chains if place.step == step and place.loading == "loaded"]
+        unloaded = chains.get(Place(step, "unloaded", 0.0))
+        if unloaded is not None and len(rungs) > 1:
+            found |= {Place(step, "reweighted", n_beta): unloaded for n_beta in rungs}
+    return found
+
+
+def _structure(draws: Draws, library: Library, chains: Chains, place: Place, *, aside: bool) -> Structure | Reading:
     """The structure, or a reading without a value that says why there is none."""
-    unit = next(iter(chains.values()))[0]
-    verdict = Verdict.DIVERGED
+    reweighted = place.loading == "reweighted"
+    verdict = Verdict.REWEIGHTED_TOO_FAR if reweighted else Verdict.DIVERGED
     try:
-        matrix = response_matrix(draws, library, chains)
+        matrix = response_matrix(draws, library, chains, place.n_beta if reweighted else 0.0)
         verdict = Verdict.NO_SIGNAL
         return find_structure(draws, library, chains, matrix)
     except NothingToRead as error:
-        where = {"loading": unit.kind, "components": [name for name in chains if name != "full"]}
-        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), origin_of(unit), where)
+        components = [name for name in chains if name != "full"]
+        where = {"loading": place.loading, "n_beta": place.n_beta, "aside": aside, "components": components}
+        origin = origin_of(next(iter(chains.values()))[0])
+        return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), origin, where)
 
 
-def connect(axis: list[int], structures: list[Structure]) -> list[Band]:
+def _ladders(found: Mapping[Place, Structure]) -> dict[tuple[int, str], list[Band]]:
+    """Bands along log nβ, for each step and loading with more than one rung."""
+    ladders: dict[tuple[int, str], list[Place]] = {}
+    for place in found:
+        if place.n_beta:
+            ladders.setdefault((place.step, place.loading), []).append(place)
+    return {at: _connect(places, found, "n_beta") for at, places in ladders.items() if len(places) > 1}
+
+
+def _connect(places: list[Place], found: Mapping[Place, Structure], axis: str) -> list[Band]:
     """Connect bands along a rising axis by the tokens that they share."""
-    if not axis:
+    if not places:
         return []
+    structures = [found[place] for place in places]
     overlaps = [token_overlap(one.labels, other.labels) for one, other in pairwise(structures)]
-    return track(
-        np.array(axis, np.float64), overlaps, [s.strength for s in structures], [s.strength_se for s in structures]
-    )
-
-
-def _of_structure(
-    library: Library,
-    found: Structure,
-    origin: Provenance,
-    others: dict[str, Structure],
-    tracks: list[Band],
-    causes: Callable[[int], dict[str, Any]] | None,
-) -> list[Reading]:
-    judged, reasons = _judged(found.matrix)
-    where = {"loading": found.matrix.loading, "components": list(found.matrix.components)}
-    modes, agreed, null = found.modes, found.agreement, found.null_strengths
-
-    def reading(name: str, value: Any, error: Any, more: dict[str, Any]) -> Reading:
-        return Reading(name, value, error, judged, reasons, origin, where | more)
-
-    about = {
-        "p_values": modes.p_values,
-        "count": modes.count,
-        "gap_p_values": modes.gap_p_values,
-        "groups": [list(group) for group in modes.bands],
-        "strengths": found.mode_strengths,
-    }
-    verdict = agreed.verdict if judged.trusted else judged
-    return [
-        reading("band_modes", modes.values, modes.errors, about),
-        reading("band_null", float(len(null)), np.nan, {"strengths": null, "spread": found.null_spread}),
-        Reading("band_agreement", agreed.value, agreed.standard_error, verdict, (*agreed.reasons, *reasons), origin,
-                where | {"labels": found.labels, "places": found.places, "spread": found.spread,
-                         "left_out": found.matrix.left_out}),
-        *(
-            reading("band", float(found.strength[band]), float(found.strength_se[band]),
-                    _about(library, found, band, others, tracks) | {"ablation": causes(band) if causes else None})
-            for band in range(len(found.strength))
-        ),
-    ]  # fmt: skip
-
-
-def _about(
-    library: Library, found: Structure, band: int, others: dict[str, Structure], tracks: list[Band]
-) -> dict[str, Any]:
-    """What a page shows of a band."""
-    tokens, inside = found.matrix.tokens, found.labels == band
-    seen = {
-        loading: (there, overlap)
-        for loading, other in others.items()
-        for here, there, overlap in match_clusters(found.labels, other.labels)
-        if here == band and overlap >= SEEN
-    }
-    told = describe(library, tokens, inside)
-    named_by = next((loading for loading in LOADINGS if loading in seen or loading == found.matrix.loading), None)
-    if named_by in seen:
-        told["name"] = describe(library, tokens, others[named_by].labels == seen[named_by][0])["name"]
-    return {
-        "id": band,
-        "size": int(inside.sum()),
-        **told,
-        "response": found.means[band],
-        "response_se": found.means_se[band],
-        "contrast": found.contrast[band],
-        "contrast_se": found.contrast_se[band],
-        "above_null": bool(found.above_null[band]),
-        "seen_under": {found.matrix.loading: 1.0} | {loading: overlap for loading, (_, overlap) in seen.items()},
-        "typical": [_typical(library, tokens, int(i)) for i in found.typical[band][:TYPICAL]],
-        "track": _track_of(found.matrix.step, band, tracks),
-    }
-
-
-def _track_of(step: int, band: int, tracks: list[Band]) -> int:
-    return next(i for i, one in enumerate(tracks) if (step, band) in zip(one.axis.tolist(), one.members, strict=True))
-
-
-def _typical(library: Library, tokens: Tokens, index: int) -> dict[str, Any]:
-    probe = library[tokens.probes[tokens.probe[index]]]
-    return in_context(library, probe, int(tokens.row[index]), int(tokens.position[index]))
-
-
-def _judged(matrix: ResponseMatrix) -> tuple[Verdict, tuple[str, ...]]:
-    """The first doubt about the chains of a component, and whose they are."""
-    doubts = [(name, v) for name, v in zip(matrix.components, matrix.verdicts, strict=True) if not v.trusted]
-    left = tuple(f"{name} was left out: {why}" for name, why in matrix.left_out.items())
-    if not doubts:
-        return Verdict.OK, left
-    names = tuple(f"the chains of {name} are {v.name.lower().replace('_', ' ')}" for name, v in doubts)
-    return doubts[0][1], (*names, *left)
+    at = np.array([getattr(place, axis) for place in places], np.float64)
+    return track(at, overlaps, [s.strength for s in structures], [s.strength_se for s in structures])
 
 
 def _track_reading(loading: str, number: int, band: Band) -> Reading:
-    where = {"loading": loading, "id": number, "steps": band.axis.astype(int).tolist(), "members": list(band.members)}
+    where = {"loading": loading, "steps": band.axis.astype(int).tolist(), **_path(number, band)}
+    return Reading("band_track", band.strength, band.errors, Verdict.OK, (), None, where)
+
+
+def _ladder_reading(at: tuple[int, str], number: int, band: Band) -> Reading:
+    where = {"step": at[0], "loading": at[1], "n_betas": band.axis.tolist(), **_path(number, band)}
+    return Reading("band_ladder", band.strength, band.errors, Verdict.OK, (), None, where)
+
+
+def _path(number: int, band: Band) -> dict[str, Any]:
     ends = {"birth": band.birth, "death": band.death, "parent": band.parent, "heir": band.heir}
-    return Reading("band_track", band.strength, band.errors, Verdict.OK, (), None, where | ends)
+    return {"id": number, "members": list(band.members), **ends}

@@ -250,7 +250,7 @@ def chain_health(
 
     ``start`` holds nβ times the first step's losses, which are those of the checkpoint.
     """
-    noise = 0.0
+    noise, feels = 0.0, units[0].kind == "loaded"
     if energy is None:
         assert rows is not None
         noise = minibatch_variance(rows, settings.n_beta, num_rows=num_rows)
@@ -259,8 +259,8 @@ def chain_health(
         energy,
         noise_variance=noise,
         num_parameters=draws.attribute(units[0], "num_parameters"),
-        distance=draws.stack(units, "distance"),
+        distance=draws.stack(units, "distance") if feels else None,
         localization=draws.attribute(units[0], "localization"),
-        virial=draws.stack(units, "virial") if units[0].kind == "loaded" else None,
+        virial=draws.stack(units, "virial") if feels else None,
         start=start,
     )

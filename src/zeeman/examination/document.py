@@ -16,6 +16,7 @@ from zeeman.examination.device import versions
 from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
 from zeeman.examination.unit import Unit
+from zeeman.phases import Match
 from zeeman.reading import Reading
 from zeeman.spectra import split_half
 
@@ -168,6 +169,8 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
             **_before_after(examination, n, found),
             "change": found.signals[n].change,
             "se": found.signals[n].change_se,
+            "p_value": found.matches[n].p_value,
+            "q_value": found.matches[n].q_value,
         }
         for n in found.probes
     ]
@@ -192,6 +195,8 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         "components": moves,
         "verdict": "flagged" if found.flagged else "ok",
         "sentence": sentence,
+        "summary": _summary(found, examination),
+        "matches": {name: asdict(match) for name, match in found.matches.items()},
         "support": {name: pulse.support for name, pulse in found.signals.items()},
     }
 
@@ -203,6 +208,28 @@ def _sentence(found: Transition) -> str:
         return "Only behaviours were read."
     pulse = found.signals["llc"]
     return f"The local learning coefficient changes by {pulse.change:+.1f} ± {pulse.change_se:.1f}."
+
+
+def _summary(found: Transition, examination: Examination) -> str:
+    """One line: when, what was learned and lost beyond chance or not, which components moved, and the geometry."""
+    probes = examination.subject.library.probes
+    better = {n: (found.signals[n].change < 0) == (probes[n].metric == "loss") for n in found.probes}
+    parts = [
+        f"{', '.join(_with_chance(found.matches[n], n) for n in found.probes if better[n] is wanted)} {verb}"
+        for wanted, verb in ((True, "learned"), (False, "lost"))
+        if wanted in better.values()
+    ]
+    names = list(dict.fromkeys(move.component for move in found.components))[:4]
+    if names:
+        parts.append(f"{', '.join(names)} respond otherwise")
+    if "llc" in found.signals:
+        pulse = found.signals["llc"]
+        parts.append(f"LLC {pulse.change:+.0f} \u00b1 {pulse.change_se:.0f}")
+    return f"Steps {found.interval[0]}–{found.interval[1]}: {'; '.join(parts)}."
+
+
+def _with_chance(match: Match, name: str) -> str:
+    return f"{name} (p {match.p_value:.2g}, q {match.q_value:.2g})"
 
 
 def _before_after(examination: Examination, probe: str, found: Transition) -> dict[str, float]:

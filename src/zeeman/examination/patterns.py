@@ -211,8 +211,9 @@ def _check_target(target: Mapping[str, float]) -> None:
 
 def _loaded(store: Store, library: Library, step: int | None) -> dict[str, list[Unit]]:
     """The loaded chains of each component at a step, those of all weights among them."""
+    chains, n_beta = stored_chains(store, library)
     found = {
-        at: each for (at, kind), each in stored_chains(store, library).items() if kind == "loaded" and "full" in each
+        place.step: each for place, each in chains.items() if place == (place.step, "loaded", n_beta) and "full" in each
     }
     if not found:
         raise ZeemanError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,39 @@ from numpy.typing import NDArray
 from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.device import Draws
 from zeeman.examination.devices import chain_health
+from zeeman.examination.store import CHUNK_TOKENS
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Verdict
-from zeeman.spectra import ResponseSums, Susceptibility, join_tiles
+from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, resolved, token_spread, unresolved
 
 Array = NDArray[np.float64]
+_FIGURES = {name: name for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift")} | {
+    "halves": "rho_halves"
+}
+"""Arrays of the matrix, and what they are of a susceptibility."""
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-TILE = 4096
-"""Tokens at once."""
+TILE = CHUNK_TOKENS
+"""Tokens at once: those of a chunk of the store, so that each is read once."""
+
+
+class Place(NamedTuple):
+    """Where a response matrix is read.
+
+    Parameters
+    ----------
+    step : int
+    loading : {"unloaded", "reweighted", "loaded"}
+    n_beta : float
+        Inverse temperature of the posterior; 0 for unloaded draws.
+    """
+
+    step: int
+    loading: str
+    n_beta: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +92,11 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class ResponseMatrix:
-    """How each token's loss answers to each component at one step and loading; arrays (components, tokens).
+    """How each token's loss answers to each component at one place; arrays (components, tokens).
 
     Parameters
     ----------
-    step : int
-    loading : str
+    place : Place
     components : tuple of str
     tokens : Tokens
     rho, rho_se, null : array
@@ -87,13 +108,14 @@ class ResponseMatrix:
     floors : array, shape (components,)
         1/√ESS, the noise of ρ.
     verdicts : tuple of Verdict
-        Of each component's chains.
+        Of each component's chains, and of the weights where they are reweighted.
     left_out : dict of str
         Why, for each component that is not there.
+    unresolved : dict of str
+        Why, for each component to which no token's response stands out, with the setting at which some would.
     """
 
-    step: int
-    loading: str
+    place: Place
     components: tuple[str, ...]
     tokens: Tokens
     rho: Floats
@@ -106,6 +128,7 @@ class ResponseMatrix:
     floors: Array
     verdicts: tuple[Verdict, ...]
     left_out: dict[str, str]
+    unresolved: dict[str, str]
 
     @property
     def total(self) -> Floats:
@@ -113,8 +136,10 @@ class ResponseMatrix:
         return self.covariance + self.shift
 
 
-def response_matrix(draws: Draws, library: Library, chains: Mapping[str, list[Unit]]) -> ResponseMatrix:
-    """Read the response matrix of one step and loading from finished units.
+def response_matrix(
+    draws: Draws, library: Library, chains: Mapping[str, list[Unit]], reweighted_to: float = 0.0
+) -> ResponseMatrix:
+    """Read the response matrix of one place from finished units.
 
     Parameters
     ----------
@@ -122,46 +147,93 @@ def response_matrix(draws: Draws, library: Library, chains: Mapping[str, list[Un
     library : Library
     chains : mapping of str to list of Unit
         Chains of each component, which observed the data and every probe; those of ``full`` give the shift.
+    reweighted_to : float
+        Inverse temperature to which importance weights carry unloaded draws; their localization stays.
 
     Returns
     -------
     ResponseMatrix
-        Without the components whose chains diverged.
+        Without the components whose chains diverged, or whose weights rest on a few draws.
 
     Raises
     ------
     ZeemanError
         For fewer than two chains or no component.
     NothingToRead
-        Where the chains of no component stayed finite.
+        Where no component is left.
     """
     components = [name for name in chains if name != "full"]
     refuse_single_chains(chains)
-    judged = {name: _judge(draws, chains[name]) for name in components}
+    judged = {name: _judge(draws, chains[name], reweighted_to) for name in components}
     left_out = {name: verdict.value for name, (verdict, phi) in judged.items() if phi is None}
     kept = [name for name in components if name not in left_out]
     if not kept:
-        raise NothingToRead(
-            f"the chains of all {len(components)} components diverged at step {chains[components[0]][0].step}; "
-            "lower lr or n_beta."
-        )
-    phis = {name: judged[name][1] for name in kept}
-    full = _judge(draws, chains["full"])[1] if "full" in chains else None
-    parts: dict[str, list[Susceptibility]] = {name: [] for name in kept}
+        place = place_of(chains[components[0]][0], reweighted_to)
+        lost = f"diverged at step {place.step}; lower lr or n_beta"
+        if reweighted_to:
+            lost = (
+                f"diverged or can't be reweighted to n_beta {reweighted_to:g} at step {place.step}; choose a lower one"
+            )
+        raise NothingToRead(f"the chains of all {len(components)} components {lost}.")
+    full = _judge(draws, chains["full"], reweighted_to)[1] if "full" in chains else None
+    place, tokens = place_of(chains[kept[0]][0], reweighted_to), Tokens.of(library)
+    rows = {name: _Row(judged[name][1], len(tokens)) for name in kept}
     for probe, where in _tiles(library):
-        everything = _sums(draws, chains["full"], full, probe, where) if full is not None else None
-        for name in kept:
-            phi = phis[name]
-            assert phi is not None
-            parts[name].append(_sums(draws, chains[name], phi, probe, where).respond(everything))
-    first = chains[kept[0]][0]
-    return _assembled(
-        first, Tokens.of(library), {n: join_tiles(p) for n, p in parts.items()}, [judged[n][0] for n in kept], left_out
+        everything = None if full is None else _sums(draws, chains["full"], full, probe, where, reweighted_to)
+        for name, row in rows.items():
+            row.add(_sums(draws, chains[name], row.phi, probe, where, reweighted_to).respond(everything))
+    n_beta = place.n_beta if place.loading == "loaded" else 0.0
+    silent = {name: row.silence(n_beta, draws.attribute(chains[name][0], "localization")) for name, row in rows.items()}
+    return ResponseMatrix(
+        place,
+        tuple(rows),
+        tokens,
+        **{name: np.stack([row.figures[name] for row in rows.values()], axis=-2) for name in _FIGURES},
+        floors=np.array([row.floor for row in rows.values()]),
+        verdicts=tuple(judged[name][0] for name in kept),
+        left_out=left_out,
+        unresolved={name: why for name, why in silent.items() if why},
     )
 
 
+class _Row:
+    """The figures of one component, filled a tile of tokens after the other, in single precision."""
+
+    def __init__(self, phi: Array | None, tokens: int) -> None:
+        assert phi is not None
+        self.phi, self.floor = phi, np.nan
+        self.figures = {name: np.empty((2, tokens) if name == "halves" else tokens, np.float32) for name in _FIGURES}
+        self._filled = self._count = self._null = 0
+        self._spreads: list[float] = []
+
+    def add(self, chi: Susceptibility) -> None:
+        where = slice(self._filled, self._filled + len(chi.rho))
+        for name, values in self.figures.items():
+            values[..., where] = getattr(chi, _FIGURES[name])
+        self._filled, self.floor = where.stop, chi.floor
+        self._count += int(resolved(chi.rho, chi.rho_se).sum())
+        self._null += int(resolved(chi.null, chi.null_se).sum())
+        self._spreads.append(token_spread(chi, self.phi))
+
+    def silence(self, n_beta: float, localization: float) -> str:
+        energy, spread = float(self.phi.mean()), float(np.median(self._spreads))
+        return unresolved(self._count, self._null, energy, spread, n_beta=n_beta, localization=localization)
+
+
+def place_of(unit: Unit, reweighted_to: float = 0.0) -> Place:
+    """Where the chain of a unit is read."""
+    if reweighted_to:
+        return Place(unit.step, "reweighted", reweighted_to)
+    return Place(unit.step, unit.kind, _settings(unit).n_beta if unit.kind == "loaded" else 0.0)
+
+
 def means_left_out(
-    draws: Draws, library: Library, chains: Mapping[str, list[Unit]], components: tuple[str, ...], groups: Array
+    draws: Draws,
+    library: Library,
+    chains: Mapping[str, list[Unit]],
+    components: tuple[str, ...],
+    groups: Array,
+    reweighted_to: float = 0.0,
 ) -> list[Array]:
     """Mean ρ over groups of tokens with each stretch of a component's chains left out, for a jackknife.
 
@@ -172,6 +244,8 @@ def means_left_out(
     components : tuple of str
     groups : array, shape (tokens, groups)
         Weight of each token in each mean; tokens of no weight may be broken.
+    reweighted_to : float
+        As for :func:`response_matrix`.
 
     Returns
     -------
@@ -181,7 +255,7 @@ def means_left_out(
     for name in components:
         phi, start, total = _phi(draws, chains[name]), 0, np.zeros(())
         for probe, where in _tiles(library):
-            rho = _sums(draws, chains[name], phi, probe, where).leave_one_out_rho()
+            rho = _sums(draws, chains[name], phi, probe, where, reweighted_to).leave_one_out_rho()
             weights = groups[start : start + rho.shape[1]]
             start += rho.shape[1]
             total = total + np.where(weights.any(axis=1), rho, 0.0) @ weights
@@ -202,12 +276,16 @@ def refuse_single_chains(chains: Mapping[str, list[Unit]]) -> None:
             )
 
 
-def _judge(draws: Draws, units: list[Unit]) -> tuple[Verdict, Array | None]:
-    """Verdict on the chains of a component, and φ of each draw if they stayed finite."""
+def _judge(draws: Draws, units: list[Unit], reweighted_to: float) -> tuple[Verdict, Array | None]:
+    """Verdict on the chains of a component and their weights, and φ of each draw if there is anything to read."""
     phi = _phi(draws, units)
     health = chain_health(draws, units, _settings(units[0]), energy=_settings(units[0]).n_beta * phi)
-    lost = health.verdict is Verdict.DIVERGED or not np.isfinite(phi).all()
-    return (Verdict.DIVERGED, None) if lost else (health.verdict, phi)
+    if health.verdict is Verdict.DIVERGED or not np.isfinite(phi).all():
+        return Verdict.DIVERGED, None
+    weighted = importance_weights(phi, reweighted_to).verdict if reweighted_to else Verdict.OK
+    if weighted is Verdict.REWEIGHTED_TOO_FAR:
+        return weighted, None
+    return (health.verdict if weighted.trusted else weighted), phi
 
 
 def _settings(unit: Unit) -> SamplerSettings:
@@ -227,32 +305,8 @@ def _tiles(library: Library) -> Iterator[tuple[str, slice]]:
             yield probe.name, slice(low, min(low + TILE, count))
 
 
-def _sums(draws: Draws, units: list[Unit], phi: Array, probe: str, where: slice) -> ResponseSums:
+def _sums(draws: Draws, units: list[Unit], phi: Array, probe: str, where: slice, reweighted_to: float) -> ResponseSums:
     losses = np.moveaxis(draws.stack(units, f"observed_{probe}", where), -1, 0)
-    sums = ResponseSums(len(losses), phi)
+    sums = ResponseSums(len(losses), phi, importance_weights(phi, reweighted_to).weights if reweighted_to else None)
     sums.add(losses)
     return sums
-
-
-def _assembled(
-    first: Unit, tokens: Tokens, found: dict[str, Susceptibility], verdicts: list[Verdict], left_out: dict[str, str]
-) -> ResponseMatrix:
-    def rows(name: str) -> Floats:
-        return np.stack([getattr(chi, name) for chi in found.values()]).astype(np.float32)
-
-    return ResponseMatrix(
-        first.step,
-        first.kind,
-        tuple(found),
-        tokens,
-        rho=rows("rho"),
-        rho_se=rows("rho_se"),
-        null=rows("null"),
-        covariance=rows("covariance"),
-        covariance_se=rows("covariance_se"),
-        shift=rows("shift"),
-        halves=rows("rho_halves").swapaxes(0, 1),
-        floors=np.array([chi.floor for chi in found.values()]),
-        verdicts=tuple(verdicts),
-        left_out=left_out,
-    )

@@ -19,8 +19,8 @@ from zeeman.examination.transitions import Transition, find_transitions, telling
 from zeeman.examination.unit import SamplerSettings, Unit, union
 from zeeman.probes import Library
 from zeeman.reading import Reading
-from zeeman.sampling import Loss, language_model_loss
-from zeeman.subjects import Series, Verification, resolve_component
+from zeeman.sampling import Loss, language_model_loss, require_reach
+from zeeman.subjects import Series, Verification
 
 Stepwise = Susceptibilities | Bands | Ablations
 """Devices that wait for the transitions where they are given no steps."""
@@ -148,8 +148,8 @@ def _check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device
             f"batch_size must be at most the {rows} rows of the data, got {settings.batch_size}; lower it."
         )
     units = planned_units(subject, settings, devices)
-    for component in {unit.component for unit in units}:
-        resolve_component(subject.model(subject.series.checkpoints[0]), component)
+    for component in sorted({unit.component for unit in units}):
+        require_reach(subject.posterior(subject.series.checkpoints[0], component))
     return len(units)
 
 

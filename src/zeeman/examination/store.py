@@ -27,6 +27,8 @@ from zeeman.sampling import Block, ChainState
 _COMPLETE = "complete"
 _STATE = "state.safetensors"
 _HALF = float(np.finfo(np.float16).max)
+CHUNK_TOKENS = 8192
+"""Tokens of a chunk at most, so that some tokens of all draws can be read without the others."""
 _BLOCK_FIGURES = ("distance", "virial", "heat", "acceptance")
 """Figures of which a block has one each."""
 
@@ -202,7 +204,7 @@ class UnitStore:
                 name,
                 shape=shape,
                 dtype=kind,
-                chunks=(min(chunks[name], shape[0]), *shape[1:]),
+                chunks=(min(chunks[name], shape[0]), *(min(size, CHUNK_TOKENS) for size in shape[1:])),
                 fill_value=np.nan,
                 dimension_names=_dimensions(name, len(shape)),
             )

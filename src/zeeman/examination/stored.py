@@ -10,16 +10,17 @@ from typing import Any
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.band_document import bands_document
-from zeeman.examination.bands import read_bands, refuse_few_tokens
+from zeeman.examination.bands import by_place, read_bands, refuse_few_tokens
 from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
+from zeeman.examination.responses import Place
 from zeeman.examination.store import Store, UnitStore
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
-_LAYOUT = "2"
+_LAYOUT = "6"
 """Changes when the document of bands does, so that kept ones are laid out anew."""
 
 
@@ -42,7 +43,7 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
         As for :func:`stored_bands`.
     """
     refuse_few_tokens(library)
-    chains = [u for each in stored_chains(store, library).values() for one in each.values() for u in one]
+    chains = [u for each in stored_chains(store, library)[0].values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
     made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
     held: dict[str, Any] | None = store.read_reading("bands")
@@ -74,14 +75,17 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
         For another library, one without enough tokens, or a store without chains of components that observed it.
     """
     refuse_few_tokens(library)
-    chains = stored_chains(store, library)
+    chains, n_beta = stored_chains(store, library)
     units = {u.chain_key: u for u in stored_ablations(store)}
     units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
-    return read_bands(Draws(store, units), library, chains)
+    return read_bands(Draws(store, units), library, chains, n_beta)
 
 
-def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[str, list[Unit]]]:
-    """For each step and loading the chains of each component; of several settings, those with most chains."""
+def stored_chains(store: Store, library: Library) -> tuple[dict[Place, dict[str, list[Unit]]], float]:
+    """For each place the chains of each component, and the nβ that most of them have.
+
+    Of several settings those with most chains, and those that differ from them in nβ alone.
+    """
     _refuse_other(store, library, list(library.probes))
     units = _observing(store, {DATA, *library.probes})
     if all(u.component == "full" for u in units):
@@ -89,13 +93,14 @@ def stored_chains(store: Store, library: Library) -> dict[tuple[int, str], dict[
             f"{store.path} holds no chains of components that observed the probes of {library.name}; run zeeman "
             "examine first, and if it was stopped, again: it goes on from there."
         )
-    chosen = _walk(_most([u for u in units if u.component != "full"], _walk)[0])
-    chains: dict[tuple[int, str], dict[str, list[Unit]]] = {}
-    for unit in units:
-        if _walk(unit) == chosen:
-            chains.setdefault((unit.step, unit.kind), {}).setdefault(unit.component, []).append(unit)
-    matched = {key: {name: _most(one, _matched) for name, one in each.items()} for key, each in chains.items()}
-    return {key: each for key, each in matched.items() if set(each) - {"full"}}
+    chosen = _most([u for u in units if u.component != "full"], _walk)[0]
+    assert chosen.settings is not None
+    alike = [u for u in units if _walk(u) == _walk(chosen) or (u.kind == "loaded" and _other_heat(u, chosen))]
+    found: dict[Place, dict[str, list[Unit]]] = {}
+    for place, each in by_place(alike).items():
+        walk = _walk(_most([u for one in each.values() for u in one], _walk)[0])
+        found[place] = {name: _most([u for u in one if _walk(u) == walk], _matched) for name, one in each.items()}
+    return {place: each for place, each in found.items() if set(each) - {"full"}}, chosen.settings.n_beta
 
 
 def chains_of(
@@ -162,6 +167,15 @@ def _observing(store: Store, names: set[str]) -> list[Unit]:
 def _walk(unit: Unit) -> SamplerSettings | None:
     """How a chain walks, which does not depend on how many others there are."""
     return unit.settings and replace(unit.settings, num_chains=2)
+
+
+def _other_heat(unit: Unit, chosen: Unit) -> bool:
+    """Whether a chain is on another rung of the ladder in nβ than the chosen one, and else alike."""
+    one, other = unit.settings, chosen.settings
+    if one is None or other is None or one.n_beta == other.n_beta:
+        return False
+    same = ("localization", "num_draws", "num_steps_bw_draws", "batch_size", "method", "seed")
+    return all(getattr(one, name) == getattr(other, name) for name in same)
 
 
 def _matched(unit: Unit) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class Subject:
         ``(model, batch) -> losses``; for language models the losses of tokens 1 … T − 1.
     num_data_rows : int
         Rows of the data that are observed along chains, for φ = L(w) − L(w*).
+    localizations : dict
+        What unloaded draws of an energy were found to need, so that it is looked for once in a process.
 
     Raises
     ------
@@ -41,6 +43,7 @@ class Subject:
     library: Library
     loss: Loss = language_model_loss
     num_data_rows: int = 32
+    localizations: dict[tuple[Any, ...], float] = field(default_factory=dict, repr=False)
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def check(self) -> None:

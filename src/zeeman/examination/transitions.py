@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.phases import Pulse, find_pulses, group
+from zeeman.phases import Match, Pulse, find_pulses, group, match_windows
 from zeeman.phases import Transition as Dated
 from zeeman.reading import Reading
 
@@ -56,6 +56,8 @@ class Transition:
         Strongest first; empty where no susceptibilities were read on both sides.
     flagged : bool
         Whether it crosses an edge of the series that verification flagged.
+    matches : dict of Match
+        What every probe did between the ends of the leading pulse, and how often it does as much elsewhere.
     """
 
     interval: tuple[int, int]
@@ -63,6 +65,7 @@ class Transition:
     signals: dict[str, Pulse]
     components: tuple[ComponentMove, ...]
     flagged: bool
+    matches: dict[str, Match]
 
     @property
     def probes(self) -> list[str]:
@@ -87,12 +90,16 @@ def find_transitions(readings: Iterable[Reading], flagged: set[tuple[int, int]])
         In the order of training.
     """
     held = list(readings)
+    signals = _signals(held)
     pulses = {
         name: [pulse for pulse in find_pulses(*series) if pulse.support >= LEAST_SUPPORT]
-        for name, series in _signals(held).items()
+        for name, series in signals.items()
     }
     dated = group({"llc": [], **pulses}, anchor="llc", flagged=flagged)
-    return sorted((_with_components(t, held) for t in dated), key=lambda t: t.date)
+    leaders = [t.signals.get("llc", next(iter(t.signals.values()))) for t in dated]
+    curves = {name: series for name, series in signals.items() if name != "llc" and len(series[0]) > 1}
+    matches = match_windows([(pulse.start, pulse.end) for pulse in leaders], curves)
+    return sorted((_transition(t, held, match) for t, match in zip(dated, matches, strict=True)), key=lambda t: t.date)
 
 
 def _signals(readings: list[Reading]) -> dict[str, tuple[Array, Array, Array]]:
@@ -113,13 +120,13 @@ def _columns(rows: list[tuple[int, float, float]]) -> tuple[Array, Array, Array]
     return steps, values, np.maximum(errors, 1e-3 * (np.ptp(values) or 1.0))
 
 
-def _with_components(dated: Dated, readings: list[Reading]) -> Transition:
+def _transition(dated: Dated, readings: list[Reading], matches: dict[str, Match]) -> Transition:
     maps = [r for r in readings if r.name == "rho" and r.provenance and r.verdict.trusted]
     steps = sorted({r.provenance.step for r in maps if r.provenance})
     before = [s for s in steps if s <= dated.interval[0]]
     after = [s for s in steps if s >= dated.interval[1]]
     moves = _moves(maps, before[-1], after[0]) if before and after else []
-    return Transition(dated.interval, dated.date, dict(dated.signals), tuple(moves), dated.flagged)
+    return Transition(dated.interval, dated.date, dict(dated.signals), tuple(moves), dated.flagged, matches)
 
 
 def _moves(maps: list[Reading], before: int, after: int) -> list[ComponentMove]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from zeeman.sampling import (
     MetropolisSampler,
     Observable,
     Overdamped,
+    forward_draws,
     lanczos,
     language_model_hits,
     language_model_loss,
@@ -57,8 +59,10 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
             _run_curvature(subject, place, unit)
         elif unit.kind == "ablation":
             run_ablation(subject, place, unit)
+        elif unit.kind == "unloaded":
+            _run_unloaded(subject, store, place, unit, parent)
         else:
-            _run_walk(subject, store, place, unit, parent)
+            _run_walk(subject, place, unit, parent)
         place.finish()
 
 
@@ -97,7 +101,7 @@ def run_together(subject: Subject, store: Store, units: Sequence[Unit], parent: 
     """
     missing = [unit for unit in units if not store.unit(unit).complete]
     with told("write", store.path):
-        states = {unit: _prepare(subject, store, unit)[2] for unit in missing}
+        states = {unit: _prepare(subject, store.unit(unit), unit)[2] for unit in missing}
         # A kill may leave some chains a block ahead of the others.
         for step in sorted({state.step if state else 0 for state in states.values()}):
             standing = {u: state for u, state in states.items() if (state.step if state else 0) == step}
@@ -109,7 +113,7 @@ def _walk_together(
 ) -> None:
     one, begun = next(iter(standing.items()))
     assert one.settings is not None
-    posterior, observables, _ = _prepare(subject, store, one)
+    posterior, observables, _ = _prepare(subject, store.unit(one), one)
     first = one.chain // CHAINS_TOGETHER * CHAINS_TOGETHER
     by_chain = {unit.chain: state for unit, state in standing.items()}
     chains = range(first, first + CHAINS_TOGETHER)
@@ -144,9 +148,46 @@ def _run_curvature(subject: Subject, place: UnitStore, unit: Unit) -> None:
         place.write_array(name, values)
 
 
-def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
+def _run_unloaded(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
+    """Differences of every scored token at independent draws of the energy of the loaded chains, forward passes only.
+
+    A unit is written an observable at a time and has no state to go on from: a killed one begins again.
+    """
     assert unit.settings is not None
-    posterior, observables, state = _prepare(subject, store, unit)
+    observables = {name: subject.observable(name) for name, _ in unit.observed}
+    posterior = _matched(subject, store, unit)
+    shapes, chunks = _layout(unit, posterior, observables)
+    place.prepare(unit, shapes, chunks)
+    place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
+    for name, item in observables.items():
+        tiles = []
+        for tile in forward_draws(
+            [posterior], item, seed=unit.settings.seed, chains=[unit.chain], num_draws=unit.schedule.num_draws
+        ):
+            tiles.append(tile.differences[0])
+            if parent is not None:
+                stop_if_orphan(parent)
+        place.write_array(f"observed_{name}", np.concatenate(tiles, axis=1))
+
+
+def _matched(subject: Subject, store: Store, unit: Unit) -> LocalPosterior:
+    """The posterior at nβ = 0 with the energy of the loaded chains, found once for all chains of a component."""
+    assert unit.settings is not None
+    drawn = [store.walked(key, f"observed_{DATA}").array(f"observed_{DATA}") for key in unit.matched]
+    energy = float(np.mean([each.mean(dtype=np.float64) for each in drawn]))
+    start = subject.posterior(
+        subject.series.at(unit.step), unit.component, n_beta=0.0, localization=max(unit.settings.localization, 1.0)
+    )
+    known = subject.localizations
+    key = (unit.step, unit.component, unit.settings.seed, start.localization, energy)
+    if key not in known:
+        known[key] = match_energy(start, subject.observable(DATA), energy, seed=unit.settings.seed).localization
+    return replace(start, localization=known[key])
+
+
+def _run_walk(subject: Subject, place: UnitStore, unit: Unit, parent: int | None) -> None:
+    assert unit.settings is not None
+    posterior, observables, state = _prepare(subject, place, unit)
     chain = run_chain(
         posterior,
         unit.sampler,
@@ -164,12 +205,19 @@ def _run_walk(subject: Subject, store: Store, place: UnitStore, unit: Unit, pare
 
 
 def _prepare(
-    subject: Subject, store: Store, unit: Unit
+    subject: Subject, place: UnitStore, unit: Unit
 ) -> tuple[LocalPosterior, dict[str, Observable], ChainState | None]:
-    """Lay a unit out, or pick up where it stopped; gives what it needs to go on."""
+    """Lay a loaded unit out, or pick up where it stopped; gives what it needs to go on."""
+    settings = unit.settings
+    assert settings is not None
     observables = {name: subject.observable(name) for name, _ in unit.observed}
-    posterior = _posterior(subject, store, unit, observables)
-    place = store.unit(unit)
+    posterior = subject.posterior(
+        subject.series.at(unit.step),
+        unit.component,
+        n_beta=settings.n_beta,
+        localization=settings.localization,
+        batch_size=settings.batch_size,
+    )
     state = place.prepare(unit, *_layout(unit, posterior, observables))
     place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
     return posterior, observables, state
@@ -177,17 +225,15 @@ def _prepare(
 
 def _keep(place: UnitStore, unit: Unit, block: Block) -> None:
     draws_before = sum(unit.schedule.is_draw(step) for step in range(block.first_step))
-    starts = {f"observed_{name}": draws_before for name in block.observed}
+    starts = {f"observed_{name}": draws_before for name in block.observed} | {"rows": block.first_step}
     starts |= dict.fromkeys(_block_figures(unit), block.first_step // BLOCK_STEPS)
-    if unit.kind == "loaded":
-        starts["rows"] = block.first_step
     place.write(block, starts)
 
 
 def _block_figures(unit: Unit) -> list[str]:
     """Figures that are kept of each block: those that mean something for the unit's sampler."""
     if unit.kind != "loaded":
-        return ["distance"]
+        return []
     own = (("heat", Overdamped), ("acceptance", MetropolisSampler))
     return ["distance", "virial", *(name for name, kind in own if isinstance(unit.sampler, kind))]
 
@@ -196,30 +242,6 @@ def stop_if_orphan(parent: int) -> None:
     """End this worker when the process that started it is gone: another run may own the store by now."""
     if os.getppid() != parent:
         raise SystemExit(1)
-
-
-def _posterior(subject: Subject, store: Store, unit: Unit, observables: Mapping[str, Observable]) -> LocalPosterior:
-    settings = unit.settings
-    assert settings is not None
-    checkpoint = subject.series.at(unit.step)
-    if unit.kind == "loaded":
-        return subject.posterior(
-            checkpoint,
-            unit.component,
-            n_beta=settings.n_beta,
-            localization=settings.localization,
-            batch_size=settings.batch_size,
-        )
-    energy = float(
-        np.mean(
-            [
-                store.walked(key, f"observed_{DATA}").array(f"observed_{DATA}").mean(dtype=np.float64)
-                for key in unit.matched
-            ]
-        )
-    )
-    start = subject.posterior(checkpoint, unit.component, n_beta=0.0, localization=max(settings.localization, 1.0))
-    return match_energy(start, observables[DATA], energy, seed=settings.seed)
 
 
 def _layout(

@@ -1,5 +1,7 @@
 """What changes along a training run: change points, pulses of rate, transitions. Arrays in, dataclasses out."""
 
+from zeeman.phases.matching import Match as Match
+from zeeman.phases.matching import match_windows as match_windows
 from zeeman.phases.pulses import Pulse as Pulse
 from zeeman.phases.pulses import find_pulses as find_pulses
 from zeeman.phases.segmentation import Segmentation as Segmentation

@@ -51,3 +51,4 @@ from zeeman.sampling.samplers import Sampler as Sampler
 from zeeman.sampling.sgld import SGLD as SGLD
 from zeeman.sampling.unloaded import Unloaded as Unloaded
 from zeeman.sampling.unloaded import match_energy as match_energy
+from zeeman.sampling.walk import require_reach as require_reach

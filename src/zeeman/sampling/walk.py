@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise, places, room
 from zeeman.sampling.posterior import LocalPosterior, masked, parts_of, rows_at_once, walker
 from zeeman.sampling.repeatability import require_repeatable
@@ -76,7 +77,8 @@ class Walk:
         return [whole[i][box] for i, box in self.boxes]
 
     def add_gradient(self, loss: torch.Tensor) -> None:
-        """Add the gradient of a part of the loss."""
+        """Add the gradient of a part of the loss, which must depend on some weight that moves."""
+        _require_gradient(loss, self.posterior)
         torch.autograd.backward(loss, inputs=self.parameters)
 
     def noise(self, source: Noise, step: int) -> Iterator[tuple[slice, Vectors]]:
@@ -139,6 +141,36 @@ class Walk:
         """Give ‖w − w*‖."""
         gaps = torch._foreach_norm(torch._foreach_sub(self.weights, self.center))
         return math.sqrt(sum(float(g) ** 2 for g in gaps))
+
+
+def require_reach(posterior: LocalPosterior) -> None:
+    """Demand that the loss depends on the weights that move, tried on one row.
+
+    Raises
+    ------
+    ZeemanError
+        Where it depends on none of them.
+
+    Examples
+    --------
+    >>> model = torch.nn.ModuleDict({"used": torch.nn.Linear(2, 1), "spare": torch.nn.Linear(2, 1)})
+    >>> def loss(model, x):
+    ...     return model["used"](x)[:, 0] ** 2
+    >>> require_reach(LocalPosterior(model, torch.ones(3, 2), loss, component="spare.weight"))
+    Traceback (most recent call last):
+        ...
+    zeeman.errors.ZeemanError: no weight of the component spare.weight reaches the loss; name one that the model uses.
+    """
+    walk = Walk(posterior)
+    with torch.enable_grad():
+        _require_gradient(walk.losses(posterior.rows(slice(0, 1)))[0], posterior)
+
+
+def _require_gradient(loss: torch.Tensor, posterior: LocalPosterior) -> None:
+    if not loss.requires_grad:
+        raise ZeemanError(
+            f"no weight of the component {posterior.component.name} reaches the loss; name one that the model uses."
+        )
 
 
 def _summed(rows: torch.Tensor) -> torch.Tensor:

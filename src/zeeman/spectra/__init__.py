@@ -35,6 +35,8 @@ from zeeman.spectra.pairs import mean_losses as mean_losses
 from zeeman.spectra.pairs import strongest_pairs as strongest_pairs
 from zeeman.spectra.patterning import Pattern as Pattern
 from zeeman.spectra.patterning import pattern as pattern
+from zeeman.spectra.perturbation import token_spread as token_spread
+from zeeman.spectra.perturbation import unresolved as unresolved
 from zeeman.spectra.probe_sums import probe_losses as probe_losses
 from zeeman.spectra.probe_sums import shuffled_means as shuffled_means
 from zeeman.spectra.quality import Quality as Quality

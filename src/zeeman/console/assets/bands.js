@@ -1,43 +1,47 @@
-// Bands of tokens: their strength along training, the density of tokens beside it, and the components that carry them.
+// Bands of tokens: their strength along training and along n\u03b2, the density of tokens beside it, and the components that carry them.
 
-const bandView = { loading: null };
+const bandView = { loading: null, step: null, ladder: null };
 const DENSITY_WIDTH = 128;
 const ENDS = { birth: "begins", split: "splits from another", death: "ends", merge: "merges into another" };
 
 const bandStrengths = (maps) => maps.flatMap((map) => map.bands.flatMap((band) => [band.strength - (band.strength_se ?? 0), band.strength + (band.strength_se ?? 0)]));
-const bandAt = (maps, step, track) => maps.find((map) => map.step === step)?.bands.find((band) => band.track === track) ?? null;
-const isTold = (map, band) => band.above_null && isTrusted(map.verdict);
+// The two axes along which bands are connected.
+const STEPS = { at: (map) => map.step, id: (band) => band.track, points: (track) => track.steps, told: (map) => `step ${formatStep(map.step)}`, focus: (map) => setCursor(map.step), shows: (map) => inView(map.step) };
+const RUNGS = { at: (map) => map.n_beta, id: (band) => band.ladder, points: (track) => track.n_betas, told: (map) => `n\u03b2 ${short(map.n_beta)}`, focus: () => {}, shows: () => true };
+const bandAt = (maps, place, track, along = STEPS) => maps.find((map) => along.at(map) === place)?.bands.find((band) => along.id(band) === track) ?? null;
+const isTold = (map, band) => band.above_null && isTrusted(band.verdict ?? map.verdict);
 
-function bandTip(map, band, track) {
-  const ends = track ? [map.step === track.steps[0] ? ENDS[track.birth] : null, map.step === track.steps[track.steps.length - 1] ? ENDS[track.death] : null] : [];
+function bandTip(map, band, track, along) {
+  const points = along.points(track);
+  const ends = [along.at(map) === points[0] ? ENDS[track.birth] : null, along.at(map) === points[points.length - 1] ? ENDS[track.death] : null];
   return {
-    title: `${band.name}, step ${formatStep(map.step)}`,
+    title: `${band.name}, ${along.told(map)}`,
     rows: [["strength", withError(band.strength, band.strength_se)], ["tokens", grouped(String(band.size))], ["seen under", Object.keys(band.seen_under ?? {}).join(", ")]],
-    text: [band.above_null ? null : "Permuted draws show a cluster as strong: it may be chance.", isTrusted(map.verdict) ? null : `Draws: ${verdictName(map.verdict)}.`, ...ends.filter(Boolean).map((end) => `The band ${end} here.`)],
+    text: [band.above_null ? null : "Permuted draws show a cluster as strong: it may be chance.", isTrusted(band.verdict ?? map.verdict) ? null : `Draws: ${verdictName(band.verdict ?? map.verdict)}.`, ...ends.filter(Boolean).map((end) => `The band ${end} here.`)],
   };
 }
 
-function bandPoint(frame, map, band, track, index) {
-  const [px, py] = [frame.x(map.step), frame.y(band.strength)];
+function bandPoint(frame, map, band, track, index, along) {
+  const [px, py] = [frame.x(along.at(map)), frame.y(band.strength)];
   const colour = lineColour(index);
   const error = band.strength_se;
-  return mark("g", { class: isTold(map, band) ? "reading" : "reading doubtful", role: "img", "aria-label": `${band.name}, step ${map.step}: strength ${withError(band.strength, error)}`, tip: bandTip(map, band, track), focus: () => setCursor(map.step) },
+  return mark("g", { class: isTold(map, band) ? "reading" : "reading doubtful", role: "img", "aria-label": `${band.name}, ${along.told(map)}: strength ${withError(band.strength, error)}`, tip: bandTip(map, band, track, along), focus: () => along.focus(map) },
     mark("circle", { class: "catch", cx: px, cy: py, r: 9 }),
     isNumber(error) ? mark("path", { class: "error", stroke: colour, "clip-path": frame.clip, d: `M${px},${frame.y(band.strength - error)}V${frame.y(band.strength + error)}M${px - 3},${frame.y(band.strength - error)}h6M${px - 3},${frame.y(band.strength + error)}h6` }) : null,
     mark("circle", { class: "point", cx: px, cy: py, r: 4, stroke: colour, fill: isTold(map, band) ? colour : "var(--paper)" }));
 }
 
-function bandMarks(frame, maps, tracks) {
+function bandMarks(frame, maps, tracks, along) {
   const rows = [];
   const group = mark("g", {});
-  // The strongest cluster of permuted draws at each step: what lies under it may be chance.
-  const floor = maps.filter((map) => list(map.null_strengths).length).map((map) => ({ step: map.step, value: Math.max(...map.null_strengths) }));
-  group.append(...floor.map(({ step, value }) => mark("path", { class: "null-floor", "clip-path": frame.clip, d: `M${frame.x(step) - 9},${frame.y(value)}h18` })));
+  // The strongest cluster of permuted draws at each place: what lies under it may be chance.
+  const floor = maps.filter((map) => list(map.null_strengths).length).map((map) => [along.at(map), Math.max(...map.null_strengths)]);
+  group.append(...floor.map(([place, value]) => mark("path", { class: "null-floor", "clip-path": frame.clip, d: `M${frame.x(place) - 9},${frame.y(value)}h18` })));
   tracks.forEach((track, index) => {
     if (frame.hidden.has(String(track.id))) return;
-    const points = track.steps.map((step) => [maps.find((map) => map.step === step), bandAt(maps, step, track.id)]).filter(([, band]) => band);
-    group.append(mark("path", { class: "signal", stroke: lineColour(index), "stroke-dasharray": lineDash(index), "clip-path": frame.clip, d: points.map(([map, band], order) => `${order ? "L" : "M"}${frame.x(map.step)},${frame.y(band.strength)}`).join("") }));
-    rows.push(points.filter(([map]) => inView(map.step)).map(([map, band]) => bandPoint(frame, map, band, track, index)));
+    const points = along.points(track).map((place) => [maps.find((map) => along.at(map) === place), bandAt(maps, place, track.id, along)]).filter(([, band]) => band);
+    group.append(mark("path", { class: "signal", stroke: lineColour(index), "stroke-dasharray": lineDash(index), "clip-path": frame.clip, d: points.map(([map, band], order) => `${order ? "L" : "M"}${frame.x(along.at(map))},${frame.y(band.strength)}`).join("") }));
+    rows.push(points.filter(([map]) => along.shows(map)).map(([map, band]) => bandPoint(frame, map, band, track, index, along)));
   });
   rows.flat().forEach((node) => group.append(node));
   rove(rows);
@@ -53,17 +57,17 @@ function modeLevels(modes) {
 }
 
 // How many tokens answer how strongly, on the strength axis of the diagram; dashed, what permuted draws give.
-function tokenDensity(map, domain, height) {
+function tokenDensity(map, domain, height, along) {
   const data = map.density;
   const plot = { left: 6, right: DENSITY_WIDTH - 6, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const y = linearScale(domain, [plot.bottom, plot.top]);
   const most = Math.max(1, ...data.tokens, ...data.null);
   const x = linearScale([0, most], [plot.left, plot.right]);
   const outline = (counts) => `M${plot.left},${y(data.edges[0])}${counts.map((count, index) => `H${x(count)}V${y(data.edges[index + 1])}`).join("")}H${plot.left}`;
-  const clip = "clip-band-density";
+  const clip = `clip-band-density-${along === STEPS ? "steps" : "rungs"}`;
   const [ticks, gaps] = modeLevels(map.modes);
-  const told = { title: `step ${formatStep(map.step)}`, text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws.", ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
-  return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at step ${map.step}`, tip: told },
+  const told = { title: along.told(map), text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws.", ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
+  return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at ${along.told(map)}`, tip: told },
     mark("clipPath", { id: clip }, mark("rect", { x: 0, y: plot.top, width: DENSITY_WIDTH, height: plot.bottom - plot.top })),
     gaps.map(([low, high]) => mark("rect", { class: "mode-gap", x: plot.left, width: plot.right - plot.left, y: y(high), height: y(low) - y(high), "clip-path": `url(#${clip})` })),
     mark("path", { class: "density-fill", d: outline(data.tokens), "clip-path": `url(#${clip})` }),
@@ -71,16 +75,22 @@ function tokenDensity(map, domain, height) {
     ticks.map((value) => mark("path", { class: "mode-level", "clip-path": `url(#${clip})`, d: `M${plot.right - 18},${y(value)}h18` })),
     mark("line", { class: "base", x1: plot.left, x2: plot.left, y1: plot.top, y2: plot.bottom }),
     mark("text", { class: "axis-title", x: plot.left, y: plot.top - 14 }, "tokens"),
-    mark("text", { x: plot.left, y: plot.bottom + 25 }, `step ${formatStep(map.step)}`));
+    mark("text", { x: plot.left, y: plot.bottom + 25 }, along.told(map)));
 }
 
-function bandDiagram(body, maps, tracks) {
+// Room for a diagram with the density of its last map on the same axis of strength.
+function bandFrame(body, maps, height, along) {
   const last = [...maps].reverse().find((map) => map.density);
-  const height = 360;
   const domain = paddedDomain([0, ...bandStrengths(maps), ...maps.flatMap((map) => list(map.null_strengths))]);
   domain[0] = 0;
   const chart = el("div", { class: "band-chart" });
-  body.append(el("div", { class: "band-diagram" }, chart, last ? el("div", { class: "band-side" }, tokenDensity(last, domain, height)) : null));
+  body.append(el("div", { class: "band-diagram" }, chart, last ? el("div", { class: "band-side" }, tokenDensity(last, domain, height, along)) : null));
+  return [chart, domain];
+}
+
+function bandDiagram(body, maps, tracks) {
+  const height = 360;
+  const [chart, domain] = bandFrame(body, maps, height, STEPS);
   const at = (track, step) => {
     const map = maps.reduce((best, other) => (best === null || Math.abs(toAxis(other.step) - toAxis(step)) < Math.abs(toAxis(best.step) - toAxis(step)) ? other : best), null);
     const band = map ? bandAt(maps, map.step, track.id) : null;
@@ -90,7 +100,7 @@ function bandDiagram(body, maps, tracks) {
     id: "bands", label: "Strength of each band against training step", yTitle: "strength (\u03c1)", height,
     legend: tracks.map((track, index) => ({ key: String(track.id), name: `${track.id} ${track.name}`, swatch: () => swatchLine(index), at: (step) => at(track, step) })),
     domain: () => domain,
-    marks: (frame) => bandMarks(frame, maps, tracks),
+    marks: (frame) => bandMarks(frame, maps, tracks, STEPS),
   });
 }
 
@@ -124,6 +134,22 @@ function carrierMap(map, limit) {
       names.map((name, column) => mark("text", { transform: `translate(${box.x + (column + 0.5) * box.width},${box.y - 5}) rotate(-45)` }, shorten(name))),
       map.components.map((name, row) => mark("text", { class: "row-label", x: box.x - 8, y: box.y + (row + 0.5) * box.height, dy: "0.33em", "text-anchor": "end" }, shorten(name))),
       cells.flat())));
+}
+
+// Components that answer together: those that carry more than an even share of a mode, by the side that they are on.
+function modeRows(map) {
+  const even = 1 / Math.sqrt(map.components.length);
+  const side = (loadings, sign) => map.components.map((name, index) => [name, sign * loadings[index]]).filter(([, value]) => value > even).sort((a, b) => b[1] - a[1]).map(([name, value]) => `${name} ${formatNumber(value, 2)}`).join(", ") || "\u2013";
+  return list(map.modes?.loadings).map((loadings, index) => el("tr", {},
+    el("td", { class: "figure" }, formatStep(map.step)), el("td", { class: "figure" }, String(index + 1)), el("td", { class: "figure" }, formatNumber(map.modes.strengths[index], 2)),
+    el("td", { class: "figure" }, formatNumber(map.modes.p_values[index], 2)), el("td", { class: "figure" }, index ? formatNumber(map.modes.gap_p_values[index - 1], 2) : "\u2013"),
+    el("td", {}, side(loadings, 1)), el("td", {}, side(loadings, -1))));
+}
+
+function modeTable(maps) {
+  const heads = [["step", 1], ["mode", 1], ["strength", 1], ["p", 1], ["p of the gap above", 1], ["components on one side", 0], ["on the other", 0]];
+  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted columns, and the components that carry more than an even share of each")),
+    el("div", { class: "tall" }, el("table", { class: "health modes" }, el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))), el("tbody", {}, maps.flatMap(modeRows)))));
 }
 
 // ---- table
@@ -189,14 +215,16 @@ function bandNotes(maps) {
     const where = `Step ${formatStep(map.step)}: `;
     if (!map.modes) return el("p", { class: "note" }, where + (list(map.agreement_reasons).join(" ") || "no bands could be looked for."));
     const chances = map.modes.p_values.slice(0, map.modes.count).map((p) => formatNumber(p, 2));
-    const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)` : list(map.agreement_reasons).join(" ");
-    const left = Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`).join("");
+    const held = Object.entries({ tokens: "half of the tokens", neighbours: "other neighbours" }).filter(([key]) => isNumber(map.stability?.[key]?.[0])).map(([key, name]) => `, ${name} ${withError(...map.stability[key])}`).join("");
+    const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)${held}` : list(map.agreement_reasons).join(" ");
+    const left = [...Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`), ...Object.entries(map.unresolved ?? {}).map(([name, why]) => ` ${name}: ${why}.`)].join("");
     return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; permuted draws show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
   });
 }
 
 function bandsPanel(body, report) {
-  const all = list(report.bands?.maps).filter((map) => isNumber(map.step)).map((map) => ({ ...map, bands: list(map.bands) }));
+  const every = list(report.bands?.maps).filter((map) => isNumber(map.step)).map((map) => ({ ...map, bands: list(map.bands) }));
+  const all = every.filter((map) => !map.aside);
   if (!all.length) {
     body.append(emptySentence("Bands were not looked for; give zeeman examine the option --bands, or run zeeman bands on the examination."));
     return;
@@ -211,8 +239,9 @@ function bandsPanel(body, report) {
   const found = maps.filter((map) => map.bands.length);
   if (found.length) {
     bandDiagram(body, maps, tracks);
+    ladderPanel(body, every, list(report.bands.ladders), again);
     body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
-      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
+      el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), modeTable(found), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
     tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));
   body.append(...bandNotes(maps));

@@ -5,6 +5,7 @@ const RESOLVED_AT = 3;
 const LOADINGS = {
   loaded: ["Loaded draws", "the chains feel the loss"],
   unloaded: ["Unloaded draws", "independent Gaussian steps of matched energy"],
+  reweighted: ["Reweighted draws", "unloaded draws with importance weights"],
 };
 const RESPONSES = {
   rho: { value: "rho", error: "rho_se", name: "\u03c1", title: "correlation \u03c1" },

@@ -113,7 +113,7 @@ const movedChange = (moved) => el("span", { class: "change" }, `${isNumber(moved
 function movedProbes(transition) {
   const moved = list(transition.probes);
   if (!moved.length) return el("p", { class: "quiet-line" }, "no probe moved");
-  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}`), movedChange(probe))));
+  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}`), movedChange(probe), isNumber(probe.p_value) ? el("span", { class: "ends" }, `p ${formatNumber(probe.p_value, 2)}, q ${formatNumber(probe.q_value, 2)}`) : null)));
 }
 
 function movedComponents(transition) {
@@ -128,7 +128,7 @@ function transitionsPanel(body, report) {
   const entries = transitions.map((transition) => el("article", { class: "transition" },
     el("div", { class: "when" }, el("span", { class: "date-figure" }, formatStep(transition.date)), el("span", { class: "interval" }, `between ${list(transition.interval).map(formatStep).join(" and ")}`), verdictChip(transition.verdict)),
     el("div", { class: "what" },
-      el("p", { class: "sentence" }, transition.sentence ?? ""),
+      el("p", { class: "sentence" }, transition.summary ?? "", " ", transition.sentence ?? ""),
       list(transition.signals).length ? el("p", { class: "note" }, `Seen in ${transition.signals.join(", ")}.`) : null,
       el("div", { class: "pair" }, el("div", {}, el("h3", {}, "Probes that moved"), movedProbes(transition)), el("div", {}, el("h3", {}, "Components that moved"), movedComponents(transition))))));
   body.append(...entries);
