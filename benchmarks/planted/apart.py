@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from benchmarks.planted.activations import k_means, readout
 from benchmarks.planted.draws import Asked
-from benchmarks.planted.grammar import KINDS, RULES, Floats, Integers
+from benchmarks.planted.grammar import KINDS, RULES, Floats, Integers, Mask
 
 from zeeman.bands import adjusted_rand_index, prepare
 
@@ -24,7 +25,7 @@ def told_apart(rho: Floats, bands: Integers, layers: dict[str, Floats], asked: A
     here = asked.rule == rule
     labels, rows = asked.sham[here].astype(np.int64), asked.rows[here]
     prepared, rng = prepare(rho[here]), np.random.default_rng(0)
-    by_layer = {name: readout(_z(array[here]), labels, rows) for name, array in layers.items()}
+    by_layer = {name: readout(z_scored(array[here]), labels, rows) for name, array in layers.items()}
     tested = rows[rows % 2 == 1]
     return {
         "readout": round(readout(prepared, labels, rows), 3),
@@ -56,16 +57,24 @@ def kinds(rho: Floats, bands: Integers, asked: Asked) -> dict[str, Any]:
     }
 
 
-def shams_apart(rho: Floats, asked: Asked) -> dict[str, Any]:
-    """The false alarm: accuracy of telling two shams apart, that have nothing to learn and differ by their markers."""
+def shams_apart(asked: Asked, accuracy: Callable[[Mask, Integers], float]) -> dict[str, float]:
+    """The false alarm: accuracy of telling two shams apart, that have nothing to learn and differ by their markers.
+
+    Parameters
+    ----------
+    asked : Asked
+    accuracy : callable
+        Of telling two classes apart, given which tokens take part and their classes.
+    """
     found = {}
     for one, other in combinations(map(RULES.index, ALIKE), 2):
         here = asked.sham & ((asked.rule == one) | (asked.rule == other))
         labels = (asked.rule[here] == other).astype(np.int64)
-        found[f"{RULES[one]} {RULES[other]}"] = round(readout(prepare(rho[here]), labels, asked.rows[here]), 3)
+        found[f"{RULES[one]} {RULES[other]}"] = round(accuracy(here, labels), 3)
     return found
 
 
-def _z(x: Floats) -> Floats:
+def z_scored(x: Floats) -> Floats:
+    """Columns of mean 0 and spread 1; constant ones stay constant."""
     scaled: Floats = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
     return scaled

@@ -6,12 +6,14 @@ FOLDER keeps the training of the seed and its draws; what is there is not made a
 
 - ``energy``: unloaded draws of several energies on few windows, 24 a component. The energy of all other sections, a
   tenth of a nat, was set before any was tried, and stays;
-- ``final``: at the last checkpoint, settled tokens of the rules (without shams): unloaded draws, 24 and 60; ρ, raw
-  covariance and draws of other chains (null) by k-means, tokens shuffled, and weights to colder nβ;
-- ``activations``: the same of every layer;
-- ``clusters``: what `cluster_rows`, the bands of `zeeman bands` and the published clustering find in the unloaded
-  readings, and how stable it is;
-- ``loaded``, ``loaded_clusters``: the same for SGLD draws of the same energies;
+- ``activations``: at the last checkpoint, settled tokens of the rules (without shams): the activations of every layer;
+- ``unloaded``: the same tokens by 12, 24 and 60 unloaded draws: ρ, raw covariance and draws of other chains (null), by
+  k-means at the true number and by clusterings that find their own (`cluster_rows`, the bands of `zeeman bands`, the
+  published one), how stable they are, tokens shuffled, and weights to colder nβ;
+- ``antithetic``: the same by pairs ±δ, 20 and 60 draws;
+- ``loaded``: the same by SGLD draws of the same energies: the raw covariance with published clusters is the published
+  estimator;
+- ``landscape``: where loaded and unloaded draws differ, at the last checkpoint and in the middle of the training;
 - ``series``: along training, tokens of rules and shams, 24 unloaded draws: how well each rule is told from its sham.
 
 Writes recover.json, which `python -m benchmarks.planted.page` turns into docs/planted.md. CPU seconds are those of the
@@ -24,17 +26,30 @@ import argparse
 import datetime
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.planted.activations import activations, k_means
-from benchmarks.planted.apart import kinds, shams_apart, told_apart
-from benchmarks.planted.draws import CHAINS, DRAWS, Asked, Drawn, ask, loaded, responses, trust, unloaded
+from benchmarks.planted.activations import activations, k_means, readout
+from benchmarks.planted.apart import by_band, kinds, shams_apart, told_apart, z_scored
+from benchmarks.planted.draws import (
+    CHAINS,
+    DRAWS,
+    PAIRED_CHAINS,
+    PAIRED_DRAWS,
+    Asked,
+    Drawn,
+    ask,
+    loaded,
+    responses,
+    trust,
+    unloaded,
+)
 from benchmarks.planted.draws import DATA as DATA_WINDOWS
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar
+from benchmarks.planted.landscape import compared
 from benchmarks.planted.scores import about, bands, clustered, resolution, scored, stability
 from benchmarks.planted.training import outcome, train
 from torch import nn
@@ -49,9 +64,14 @@ ENERGIES = (0.01, 0.03, 0.1, 0.3)
 WINDOWS, ENERGY_WINDOWS, SERIES_WINDOWS = 430, 48, 160
 FEWER = 6
 """Draws of a chain in readings of 24."""
+CUTS = ((CHAINS, 3), (CHAINS, FEWER), (CHAINS, DRAWS))
+PAIRED_CUTS = ((2, PAIRED_DRAWS), (PAIRED_CHAINS, PAIRED_DRAWS))
+"""Chains and draws of each that are read."""
 COLDER = (1.0, 3.0, 10.0, 30.0)
 STEPS = (26, 123, 306, 414, 559, 755, 1020, 1377, 1859)
 """Checkpoints looked at, beside the last."""
+MIDDLE = 1020
+"""The one that loaded draws are compared at, beside the last."""
 
 
 def main() -> None:
@@ -97,11 +117,21 @@ class Bench:
         energy: float = ENERGY,
         draws: int = DRAWS,
         start: Floats | None = None,
+        antithetic: bool = False,
     ) -> Drawn:
         def make() -> Drawn:
-            return unloaded(self.model(step), asked, energy, self.seed, draws, start)
+            return unloaded(self.model(step), asked, energy, self.seed, draws, start, antithetic)
 
         return Drawn.cached(self.folder / f"{name}-{step}.npz", make)
+
+    def loaded(self, step: int, asked: Asked, start: Floats, draws: int = DRAWS) -> Drawn:
+        rng = np.random.default_rng([self.seed, *b"data"])
+        data = torch.from_numpy(self.grammar.windows(rng, DATA_WINDOWS).tokens)
+
+        def make() -> Drawn:
+            return loaded(self.model(step), data, asked, ENERGY, self.seed, start, draws)
+
+        return Drawn.cached(self.folder / f"loaded-{step}.npz", make)
 
 
 def energy(bench: Bench) -> dict[str, Any]:
@@ -120,34 +150,53 @@ def energy(bench: Bench) -> dict[str, Any]:
     return {"tokens": len(asked.rule), "by_energy": found}
 
 
-def final(bench: Bench) -> dict[str, Any]:
+def without_load(bench: Bench) -> dict[str, Any]:
     """Unloaded readings of the last checkpoint, their nulls, and weights to colder nβ."""
     asked, drawn = _at_the_end(bench)
-    rows = _read(drawn, asked)
+    rows = _read(drawn, asked, CUTS)
     rho = np.column_stack([each.rho for each in responses(drawn)])
     rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked)
     for n_beta in COLDER:
-        matrix = np.column_stack([each.rho for each in responses(drawn, n_beta)])
-        rows[f"rho, reweighted to {n_beta:g}"] = {**trust(drawn, n_beta), **scored(matrix, asked)}
+        chi = responses(drawn, n_beta)
+        matrix = np.column_stack([each.rho for each in chi])
+        row = {**trust(drawn, n_beta), **scored(matrix, asked), **clustered(matrix, asked)}
+        rows[f"rho, reweighted to {n_beta:g}"] = row | {"bands": about(bands(chi), asked)}
     return {"tokens": len(asked.rule), "tokens_by_rule": np.bincount(asked.rule).tolist(), "rows": rows}
+
+
+def in_pairs(bench: Bench) -> dict[str, Any]:
+    """Unloaded readings from antithetic pairs."""
+    asked, last = ask(bench.grammar, bench.seed, WINDOWS, shams=False), bench.series.steps[-1]
+    drawn = bench.unloaded(last, asked, "antithetic", antithetic=True)
+    return {"rows": _read(drawn, asked, PAIRED_CUTS)}
 
 
 def with_load(bench: Bench) -> dict[str, Any]:
     """Loaded readings of the same tokens at the same energies."""
     asked, drawn = _at_the_end(bench)
-    return {"tokens": len(asked.rule), "rows": _read(_loaded(bench, asked, drawn.localization), asked)}
+    return {"rows": _read(bench.loaded(bench.series.steps[-1], asked, drawn.localization), asked, CUTS)}
 
 
-def clusters(bench: Bench) -> dict[str, Any]:
-    """Partitions of unloaded readings that find their own number, and how stable they are."""
+def landscape(bench: Bench) -> dict[str, Any]:
+    """Where loaded draws read other than unloaded ones: 60 draws at the end, 24 in the middle of the training."""
     asked, drawn = _at_the_end(bench)
-    return {"rows": _clusters(drawn, asked)}
+    last = bench.series.steps[-1]
+    found = {str(last): _compared(drawn, bench.loaded(last, asked, drawn.localization), asked)}
+    asked = ask(bench.grammar, bench.seed, SERIES_WINDOWS, shams=True)
+    drawn = bench.unloaded(MIDDLE, asked, "series", draws=FEWER)
+    return {str(MIDDLE): _compared(drawn, bench.loaded(MIDDLE, asked, drawn.localization, FEWER), asked), **found}
 
 
-def loaded_clusters(bench: Bench) -> dict[str, Any]:
-    """The same of loaded readings: those of the raw covariance are the published ones."""
-    asked, drawn = _at_the_end(bench)
-    return {"rows": _clusters(_loaded(bench, asked, drawn.localization), asked)}
+def _compared(unloaded: Drawn, loaded: Drawn, asked: Asked) -> dict[str, Any]:
+    chi = responses(unloaded), responses(loaded)
+    matrices = [np.column_stack([each.rho for each in side]) for side in chi]
+    return {
+        "draws": unloaded.phi[0].size,
+        "energy": [_spread(side.phi.mean(axis=(1, 2))) for side in (unloaded, loaded)],
+        "localization_loaded_over_unloaded": _spread(loaded.localization / unloaded.localization),
+        "kinds": [kinds(rho, bands(side), asked) for rho, side in zip(matrices, chi, strict=True)],
+        **compared(*chi, asked),
+    }
 
 
 def layers(bench: Bench) -> dict[str, Any]:
@@ -172,46 +221,32 @@ def _at_the_end(bench: Bench) -> tuple[Asked, Drawn]:
     return asked, bench.unloaded(bench.series.steps[-1], asked, "unloaded")
 
 
-def _loaded(bench: Bench, asked: Asked, start: Floats) -> Drawn:
-    data = torch.from_numpy(bench.grammar.windows(np.random.default_rng([bench.seed, *b"data"]), DATA_WINDOWS).tokens)
-    model = bench.model(bench.series.steps[-1])
-    return Drawn.cached(bench.folder / "loaded.npz", lambda: loaded(model, data, asked, ENERGY, bench.seed, start))
-
-
-def _read(drawn: Drawn, asked: Asked) -> dict[str, Any]:
+def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
-    for draws in (FEWER, DRAWS):
-        part = drawn.first(draws)
+    for chains, draws in cuts:
+        part, whole = drawn.first(chains, draws), (chains, draws) == cuts[-1]
         begun = time.process_time()
         chi = responses(part)
         seconds = part.seconds + time.process_time() - begun
-        about = {
+        costs = {
+            "draws": chains * draws,
             "cpu_seconds": round(seconds, 1),
             "setting_up": round(part.setting_up, 1),
             "energy": _spread(part.phi.mean(axis=(1, 2))),
             "localization": _spread(part.localization),
         }
-        for name in ("rho", "covariance", "null"):
+        for name in ("rho", "covariance", "null") if whole else ("rho", "covariance"):
             matrix = np.column_stack([getattr(each, name) for each in chi])
-            rows[f"{name}, {CHAINS * draws} draws"] = {**about, **scored(matrix, asked)}
-        rows[f"rho, {CHAINS * draws} draws"] |= resolution(chi, seconds)
-    return rows
-
-
-def _clusters(drawn: Drawn, asked: Asked) -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for draws in (FEWER, DRAWS):
-        chi = responses(drawn.first(draws))
-        for name in ("rho", "covariance", "null") if draws == DRAWS else ("rho",):
-            matrix = np.column_stack([getattr(each, name) for each in chi])
-            row = rows[f"{name}, {CHAINS * draws} draws"] = clustered(matrix, asked)
+            row = rows[f"{name}, {chains * draws} draws"] = {
+                **costs, **scored(matrix, asked), **clustered(matrix, asked)
+            }  # fmt: skip
             if name == "rho":
-                row["bands"] = about(bands(chi), asked)
                 halves = np.stack([each.rho_halves for each in chi], axis=-1)
-                row["stability"] = stability((halves[0], halves[1]), matrix, draws == DRAWS)
+                row |= {**resolution(chi, seconds), "bands": about(bands(chi), asked)}
+                row["stability"] = stability((halves[0], halves[1]), matrix, whole)
             elif name == "null":
                 row["bands"] = about(cluster_tokens(matrix.T)[0], asked)
-            print(name, draws, json.dumps(row), flush=True)
+            print(name, chains * draws, json.dumps(row), flush=True)
     return rows
 
 
@@ -251,8 +286,16 @@ def _at_step(drawn: Drawn, model: nn.Module, asked: Asked, losses: dict[str, tup
         },
         "number_of_bands": int(found.max()) + 1,
         "kinds": kinds(rho, found, asked),
-        "shams_apart": shams_apart(rho, asked),
+        "shams_apart": {
+            "readout": _shams_by_readout(prepare(rho), asked),
+            "bands": shams_apart(asked, lambda here, labels: by_band(found[here], labels, asked.rows[here])),
+            "activations": {name: _shams_by_readout(z_scored(array), asked) for name, array in behind.items()},
+        },
     }
+
+
+def _shams_by_readout(features: Floats, asked: Asked) -> dict[str, float]:
+    return shams_apart(asked, lambda here, labels: readout(features[here], labels, asked.rows[here]))
 
 
 def _by_k_means(matrix: Floats, asked: Asked) -> float:
@@ -266,11 +309,11 @@ def _spread(values: Floats) -> list[float]:
 
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "energy": energy,
-    "final": final,
     "activations": layers,
-    "clusters": clusters,
+    "unloaded": without_load,
+    "antithetic": in_pairs,
     "loaded": with_load,
-    "loaded_clusters": loaded_clusters,
+    "landscape": landscape,
     "series": series,
 }
 
