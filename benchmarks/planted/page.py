@@ -1,4 +1,4 @@
-"""Write docs/planted.md from training.json and recover.json.
+"""Write docs/planted.md and docs/planted.svg from recover.json and findings.md.
 
 Usage: python -m benchmarks.planted.page
 """
@@ -6,31 +6,39 @@ Usage: python -m benchmarks.planted.page
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.planted.grammar import RULES
+from benchmarks.planted.curve import drawing
+from benchmarks.planted.grammar import RULES, SYMBOLS
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "planted.md"
 FINDINGS = HERE / "findings.md"
 Row = dict[str, Any]
 
+BEGUN = 0.1
+"""Share of the way from ln 24 to what a rule is worth at the end, below which it is not begun."""
+CLEAR = 2
+"""Errors above chance from which on two things count as told apart."""
+
 
 def main() -> None:
     kept = json.loads((HERE / "recover.json").read_text())
     seeds = {name: found for name, found in sorted(kept.items()) if name.isdigit()}
-    tokens = " and ".join(str(found["final"]["tokens"]) for found in seeds.values())
+    tokens = " and ".join(str(found["unloaded"]["tokens"]) for found in seeds.values())
     parts = [HEAD.format(date=kept["date"]), FINDINGS.read_text().strip(), "## Were the modes learned?", TRAINING]
     parts += [modes(seeds), "## Recovery", RECOVERY.format(tokens=tokens, names=" and ".join(seeds)), recovery(seeds)]
-    parts += [STABILITY, stable(seeds), COST, cost(seeds), WEIGHTS, weights(seeds)]
-    parts += [f"## Energies, seed {seed}\n\n{energies(f['energy'])}" for seed, f in seeds.items() if "energy" in f]
-    for seed, found in seeds.items():
-        if "series" in found:
-            parts += [f"## Rule against sham along training, seed {seed}", SERIES, along(found["series"])]
-            parts += [WHOLE, whole(found["series"])]
+    parts += ["## Stability", STABILITY, stable(seeds), "## Cost", COST, cost(seeds), CURVE, WEIGHTS, weights(seeds)]
+    parts += [f"Energies, seed {seed}. {energies(f['energy'])}" for seed, f in seeds.items() if "energy" in f]
+    parts += ["## Loaded beside unloaded", LANDSCAPE, beside(seeds), TOLD, rules(seeds)]
+    parts += ["## Rule against sham along training", SERIES]
+    parts += [f"Seed {seed}.\n\n{along(found['series'])}" for seed, found in seeds.items()]
+    parts += [WHOLE, whole(seeds), "## Is a band a forecast?", FORECAST, forecast(seeds)]
     PAGE.write_text("\n\n".join(parts) + "\n")
+    PAGE.with_suffix(".svg").write_text(drawing(seeds))
     print(PAGE.read_text())
 
 
@@ -59,16 +67,32 @@ for draws of other chains. Energies and γ are the least, median and most over c
 
 WEIGHTS = "Importance weights from nβ = 0 to colder, over the 17 components and 60 draws."
 
+CURVE = """![ARI and resolved pairs against CPU seconds](planted.svg)"""
+
+LANDSCAPE = """Correlation over tokens of loaded with unloaded ρ, freed of the noise that halves of either show (1: they
+read the same), as the median over components of a group, and the component where it is least. γ is that of the loaded
+draws (whose nβ is γ) over that of the unloaded ones of equal energy, least, median and most: 1 where no direction is
+stiff enough to freeze."""
+
+TOLD = """What is told of the truth, unloaded / loaded: accuracy of a linear readout on other windows of each rule
+against all others (chance .5), and of the two tables of bigrams, which are one kind, against each other; by kind, index
+of k-means at the true number and of bands, among the rules."""
+
 SERIES = """24 unloaded draws a component. Of each rule its loss in nats (that of its sham is always 3.2) and the
 accuracy, on windows that were not fitted on, of telling its tokens from those of its sham (chance .5): by the band a
 token is in / by a linear readout of ρ / by one of the activations of the best layer, chosen after the fact. One error
 of these accuracies is about .1, for tokens of one window are not independent."""
 
 WHOLE = """The same checkpoints as a whole. By kind, among the rules: index of the bands (found among rules and shams
-together) and of k-means, accuracy of the readout. False alarm: accuracy of the readout of ρ that tells two shams apart
-whose tokens stand at the same places, mean and largest of six pairs; these have nothing to learn but their markers."""
+together) and of k-means, accuracy of the readout. False alarm: accuracy of telling two shams apart whose tokens stand
+at the same places, mean and largest of six pairs: by readout of ρ, by bands, and by activations of the layer where it
+is largest; these have nothing to learn but their markers."""
 
-LOADINGS = (("unloaded", "final", "clusters"), ("loaded", "loaded", "loaded_clusters"))
+FORECAST = f"""A rule is not begun where its loss has gone less than {BEGUN:g} of the way from ln 24 to its last value.
+At these checkpoints it would be a forecast if the rule were told from its sham (by {CLEAR} errors above chance) while
+two shams are not told apart. Counted are rules at checkpoints, and pairs of shams at the same checkpoints."""
+
+LOADINGS = ("unloaded", "antithetic", "loaded")
 
 
 def modes(seeds: Row) -> str:
@@ -87,9 +111,9 @@ def modes(seeds: Row) -> str:
 def readings(found: Row) -> Row:
     """All readings of a seed by name; what clusters were found beside the scores at the true number."""
     rows: Row = {}
-    for loading, section, more in LOADINGS:
-        for name, row in found.get(section, {}).get("rows", {}).items():
-            rows[f"{loading} {name}"] = row | found.get(more, {}).get("rows", {}).get(name, {})
+    for loading in LOADINGS:
+        for name, row in found.get(loading, {}).get("rows", {}).items():
+            rows[f"{loading} {name}"] = row
     return rows | {f"activations, {name}": row for name, row in found.get("activations", {}).get("rows", {}).items()}
 
 
@@ -151,6 +175,31 @@ def energies(found: Row) -> str:
     return f"{found['tokens']} tokens, 24 draws.\n\n" + table(titles, lines)
 
 
+def beside(seeds: Row) -> str:
+    """Where loaded and unloaded draws read the same."""
+    first = next(iter(seeds.values()))["landscape"]
+    groups = list(next(iter(first.values()))["agreement"])
+    lines = [
+        [seed, step, row["draws"], *row["agreement"].values(), " ".join(map(str, row["agreement_least"])),
+         " ".join(map(str, row["localization_loaded_over_unloaded"]))]
+        for seed, found in seeds.items() for step, row in found["landscape"].items()
+    ]  # fmt: skip
+    return table(["seed", "step", "draws", *groups, "least", "γ loaded over unloaded"], lines)
+
+
+def rules(seeds: Row) -> str:
+    """What loaded and unloaded draws tell of the truth."""
+    lines = []
+    for seed, found in seeds.items():
+        for step, row in found["landscape"].items():
+            sides = [row["unloaded"], row["loaded"]]
+            cells = [" / ".join(f"{side['rules'][rule]:.2f}" for side in sides) for rule in RULES]
+            tied = " / ".join(f"{side['tied']:.2f}" for side in sides)
+            kinds = [" / ".join(f"{side[by]:.2f}" for side in row["kinds"]) for by in ("k_means", "bands")]
+            lines.append([seed, step, *cells, tied, *kinds])
+    return table(["seed", "step", *RULES, "two tables", "k-means", "bands"], lines)
+
+
 def along(found: Row) -> str:
     lines = []
     for step, row in found["by_step"].items():
@@ -163,14 +212,53 @@ def along(found: Row) -> str:
     return table(["step", *RULES], lines)
 
 
-def whole(found: Row) -> str:
+def whole(seeds: Row) -> str:
     lines = []
-    for step, row in found["by_step"].items():
-        alarms, kinds = list(row["shams_apart"].values()), row["kinds"]
-        told = f"{sum(alarms) / len(alarms):.2f}, {max(alarms):.2f}"
-        energy = " ".join(map(str, row["energy"]))
-        lines.append([step, row["number_of_bands"], kinds["bands"], kinds["k_means"], kinds["readout"], told, energy])
-    return table(["step", "bands", "index", "k-means", "readout", "false alarm", "energy, nats"], lines)
+    for seed, found in seeds.items():
+        for step, row in found["series"]["by_step"].items():
+            kinds = row["kinds"]
+            false = [f"{sum(alarms) / len(alarms):.2f}, {max(alarms):.2f}" for alarms in map(list, shams(row).values())]
+            energy = " ".join(map(str, row["energy"]))
+            lines.append(
+                [seed, step, row["number_of_bands"], kinds["bands"], kinds["k_means"], kinds["readout"], *false, energy]
+            )
+    titles = ["seed", "step", "bands", "index", "k-means", "readout", "false by ρ", "by bands", "by activations"]
+    return table([*titles, "energy, nats"], lines)
+
+
+def shams(row: Row) -> dict[str, list[float]]:
+    """Accuracies of telling pairs of shams apart; of activations the layer that tells most."""
+    apart = row["shams_apart"]
+    layers = [list(layer.values()) for layer in apart["activations"].values()]
+    return {
+        "readout": list(apart["readout"].values()),
+        "bands": list(apart["bands"].values()),
+        "activations": max(layers, key=sum),
+    }
+
+
+def forecast(seeds: Row) -> str:
+    """Rules told from their shams before they are begun and after, beside shams told apart at the same checkpoints."""
+    lines = []
+    for seed, found in seeds.items():
+        steps = found["series"]["by_step"]
+        last = list(steps.values())[-1]
+        for by in ("bands", "readout", "activations"):
+            told: dict[bool, list[bool]] = {False: [], True: []}
+            false: list[bool] = []
+            for row in steps.values():
+                waiting = False
+                for rule, mode in row["modes"].items():
+                    way = (math.log(SYMBOLS) - mode["loss"]) / (math.log(SYMBOLS) - last["modes"][rule]["loss"])
+                    limit = 0.5 + CLEAR * mode["readout_error"]
+                    accuracy = max(mode["readout_activations"].values()) if by == "activations" else mode[by]
+                    told[way >= BEGUN].append(accuracy > limit)
+                    waiting |= way < BEGUN
+                if waiting:
+                    false += [accuracy > limit for accuracy in shams(row)[by]]
+            shown = [f"{sum(each)} of {len(each)}" for each in (told[False], false, told[True])]
+            lines.append([seed, by, *shown])
+    return table(["seed", "told by", "not begun: told", "shams told apart there", "begun: told"], lines)
 
 
 def pair(row: Row | None) -> str:
