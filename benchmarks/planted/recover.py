@@ -67,7 +67,7 @@ FEWER = 6
 CUTS = ((CHAINS, 3), (CHAINS, FEWER), (CHAINS, DRAWS))
 PAIRED_CUTS = ((2, PAIRED_DRAWS), (PAIRED_CHAINS, PAIRED_DRAWS))
 """Chains and draws of each that are read."""
-COLDER = (1.0, 3.0, 10.0, 30.0)
+COLDER = (3.0, 10.0, 30.0)
 STEPS = (26, 123, 306, 414, 559, 755, 1020, 1377, 1859)
 """Checkpoints looked at, beside the last."""
 MIDDLE = 1020
