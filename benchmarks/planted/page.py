@@ -179,26 +179,30 @@ def energies(found: Row) -> str:
 
 def beside(seeds: Row) -> str:
     """Where loaded and unloaded draws read the same."""
-    first = next(iter(seeds.values()))["landscape"]
-    groups = list(next(iter(first.values()))["agreement"])
+    groups = list(next(iter(seeds.values()))["landscape"]["agreement"])
     lines = [
-        [seed, step, row["draws"], *row["agreement"].values(), " ".join(map(str, row["agreement_least"])),
+        [seed, row["step"], row["draws"], *row["agreement"].values(), " ".join(map(str, row["agreement_least"])),
          " ".join(map(str, row["localization_loaded_over_unloaded"]))]
-        for seed, found in seeds.items() for step, row in found["landscape"].items()
+        for seed, found in seeds.items() for row in compared(found)
     ]  # fmt: skip
     return table(["seed", "step", "draws", *groups, "least", "γ loaded over unloaded"], lines)
+
+
+def compared(found: Row) -> list[Row]:
+    """Comparisons of loaded with unloaded draws along training."""
+    return [found[name] for name in ("middle", "landscape") if name in found]
 
 
 def rules(seeds: Row) -> str:
     """What loaded and unloaded draws tell of the truth."""
     lines = []
     for seed, found in seeds.items():
-        for step, row in found["landscape"].items():
+        for row in compared(found):
             sides = [row["unloaded"], row["loaded"]]
             cells = [" / ".join(f"{side['rules'][rule]:.2f}" for side in sides) for rule in RULES]
             tied = " / ".join(f"{side['tied']:.2f}" for side in sides)
             kinds = [" / ".join(f"{side[by]:.2f}" for side in row["kinds"]) for by in ("k_means", "bands")]
-            lines.append([seed, step, *cells, tied, *kinds])
+            lines.append([seed, row["step"], *cells, tied, *kinds])
     return table(["seed", "step", *RULES, "two tables", "k-means", "bands"], lines)
 
 

@@ -13,7 +13,8 @@ FOLDER keeps the training of the seed and its draws; what is there is not made a
 - ``antithetic``: the same by pairs ±δ, 20 and 60 draws;
 - ``loaded``: the same by SGLD draws of the same energies: the raw covariance with published clusters is the published
   estimator;
-- ``landscape``: where loaded and unloaded draws differ, at the last checkpoint and in the middle of the training;
+- ``landscape``, ``middle``: where loaded and unloaded draws differ, at the last checkpoint (60 draws) and in the middle
+  of the training (24);
 - ``series``: along training, tokens of rules and shams, 24 unloaded draws: how well each rule is told from its sham.
 
 Writes recover.json, which `python -m benchmarks.planted.page` turns into docs/planted.md. CPU seconds are those of the
@@ -178,13 +179,17 @@ def with_load(bench: Bench) -> dict[str, Any]:
 
 
 def landscape(bench: Bench) -> dict[str, Any]:
-    """Where loaded draws read other than unloaded ones: 60 draws at the end, 24 in the middle of the training."""
+    """Where loaded draws read other than unloaded ones, at the last checkpoint."""
     asked, drawn = _at_the_end(bench)
     last = bench.series.steps[-1]
-    found = {str(last): _compared(drawn, bench.loaded(last, asked, drawn.localization), asked)}
+    return {"step": last, **_compared(drawn, bench.loaded(last, asked, drawn.localization), asked)}
+
+
+def middle(bench: Bench) -> dict[str, Any]:
+    """The same in the middle of the training, on tokens of rules and shams."""
     asked = ask(bench.grammar, bench.seed, SERIES_WINDOWS, shams=True)
     drawn = bench.unloaded(MIDDLE, asked, "series", draws=FEWER)
-    return {str(MIDDLE): _compared(drawn, bench.loaded(MIDDLE, asked, drawn.localization, FEWER), asked), **found}
+    return {"step": MIDDLE, **_compared(drawn, bench.loaded(MIDDLE, asked, drawn.localization, FEWER), asked)}
 
 
 def _compared(unloaded: Drawn, loaded: Drawn, asked: Asked) -> dict[str, Any]:
@@ -314,6 +319,7 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "antithetic": in_pairs,
     "loaded": with_load,
     "landscape": landscape,
+    "middle": middle,
     "series": series,
 }
 
