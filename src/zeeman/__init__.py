@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from zeeman.examination import examine_potential as examine_potential
     from zeeman.probes import Library as Library
     from zeeman.probes import Probe as Probe
+    from zeeman.probes import builtin_cards as builtin_cards
+    from zeeman.probes import builtin_library as builtin_library
+    from zeeman.probes import minimal_pairs as minimal_pairs
+    from zeeman.probes import text_probe as text_probe
     from zeeman.reading import Provenance as Provenance
     from zeeman.reading import Reading as Reading
     from zeeman.reading import Verdict as Verdict
@@ -75,7 +79,7 @@ _ROOMS = {
         "examine",
         "examine_potential",
     ),
-    "probes": ("Library", "Probe"),
+    "probes": ("Library", "Probe", "builtin_cards", "builtin_library", "minimal_pairs", "text_probe"),
     "reading": ("Provenance", "Reading", "Verdict"),
     "sampling": (
         "BAOAB",

@@ -75,9 +75,54 @@ def test_given_nulls_stand_in_for_permutations() -> None:
     assert modes.loadings.shape == (8, 1)
 
 
+def responses(signals: np.ndarray, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Correlations of 200 tokens' losses with 8 observables over 100 draws, and the same with shifted observables.
+
+    All losses follow four axes of noise; row i of ``signals`` says how strongly an observable moves pattern i.
+    """
+    patterns = np.random.default_rng(5).standard_normal((200, len(signals)))
+    rng = np.random.default_rng([seed, 6])
+    axes = rng.standard_normal((200, 4))
+    matrix, nulls = np.empty((200, 8)), np.empty((39, 200, 8))
+    for j in range(8):
+        phi = rng.standard_normal(100)
+        losses = axes @ rng.standard_normal((4, 100)) + 0.5 * rng.standard_normal((200, 100))
+        losses += np.outer(patterns @ signals[:, j], phi)
+        moved = np.stack([np.roll(phi, shift) for shift in (0, *range(5, 83, 2))])
+        matrix[:, j], *nulls[:, :, j] = np.corrcoef(losses, moved)[:200, 200:].T
+    return matrix, list(nulls)
+
+
+@pytest.mark.parametrize("planted", [1, 2, 3])
+def test_modes_of_equal_strength_are_seen_above_noise_that_tokens_share(planted: int) -> None:
+    """Each holds a part of the energy only, no larger than that of an axis of the noise: their size tells."""
+    signals = 0.8 * hadamard(8)[1 : 1 + planted]
+    counts = [significant_modes(*responses(signals, seed)).count for seed in range(8)]
+    # at level .05, more than 2 of 8 that see one more have a chance of .6 %
+    assert min(counts) >= planted
+    assert sum(count > planted for count in counts) <= 2
+
+
+def test_noise_that_tokens_share_raises_the_alarm_at_its_level() -> None:
+    """At level .05, more than 6 alarms in 40 have a chance of .3 %; permuted columns take its axes for modes."""
+    found = [responses(np.zeros((0, 8)), seed) for seed in range(40)]
+    assert sum(significant_modes(matrix, nulls).count > 0 for matrix, nulls in found) <= 6
+    assert all(significant_modes(matrix, num_permutations=19).count > 0 for matrix, _ in found[:8])
+
+
+def test_the_uniform_factor_of_a_column_does_not_matter_to_nulls() -> None:
+    matrix, nulls = responses(0.8 * hadamard(8)[1:3], 0)
+    scale = np.geomspace(1e-3, 1e3, 8)
+    plain, scaled = significant_modes(matrix, nulls), significant_modes(matrix * scale, [n * scale for n in nulls])
+    np.testing.assert_array_equal(plain.p_values, scaled.p_values)
+    np.testing.assert_allclose(plain.values, scaled.values, rtol=1e-12)
+
+
 def test_bad_nulls_are_refused() -> None:
     matrix = spiked(100, 4, [4.0], 0)
     with pytest.raises(ZeemanError, match="at least 19 nulls"):
         significant_modes(matrix, num_permutations=5)
     with pytest.raises(ZeemanError, match="shape"):
         significant_modes(matrix, [matrix[:50]] * 19)
+    with pytest.raises(ZeemanError, match="finite nulls"):
+        significant_modes(matrix, [np.full_like(matrix, np.nan)] * 19)

@@ -15,7 +15,7 @@ from zeeman.examination import LLC, Examination, Store, Subject, examine, plan
 from zeeman.examination.ablations import Ablations
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings
-from zeeman.sampling import mean_ablation
+from zeeman.sampling import mean_ablation, path_patching
 from zeeman.subjects import Series
 
 QUICK = SamplerSettings(num_chains=2, num_draws=4, num_burnin_steps=4)
@@ -37,6 +37,21 @@ def test_readings_are_the_means_of_what_ablation_does_to_the_model(ablated: Exam
         assert reading.coordinates["components"] == sites
         np.testing.assert_allclose(reading.value, direct.effects.mean(axis=1), rtol=1e-5, atol=1e-6)
         assert (reading.standard_error > 0).all()
+
+
+def test_direct_effects_are_those_of_paths_to_the_logits(ablated: Examination) -> None:
+    subject = ablated.subject
+    model, sites = subject.model(subject.series.at(150)), subject.sites()
+    reference = subject.observable(DATA).batch
+    assert len(ablated.of("ablation_direct")) == 3
+    for reading in ablated.of("ablation_direct"):
+        item = subject.observable(reading.coordinates["probe"])
+        paths = path_patching(model, item, sites, reference=reference)
+        np.testing.assert_allclose(reading.value, paths.effects.mean(axis=1), rtol=1e-5, atol=1e-6)
+        # What comes last in the stream has no other way than the direct one.
+        last = [i for i, name in enumerate(sites) if name.startswith("l0")]
+        whole = mean_ablation(model, item, sites, reference=reference).effects.mean(axis=1)
+        np.testing.assert_allclose(np.asarray(reading.value)[last], whole[last], rtol=1e-4, atol=1e-5)
 
 
 def test_heads_have_attention_scores_with_errors(ablated: Examination) -> None:
@@ -64,7 +79,7 @@ def test_ablations_are_counted_in_a_plan(tiny_folder: Path) -> None:
     subject = Subject(Series.from_folder(tiny_folder), tiny_library())
     without = plan(subject, QUICK, devices=[LLC()]).forward_rows
     assert plan(subject, QUICK, devices=[LLC(), Ablations((150,))]).forward_rows == without + 24 * (
-        len(subject.sites()) + 1
+        3 * len(subject.sites()) + 1
     )
 
 
@@ -82,5 +97,5 @@ def test_a_damaged_array_is_named(ablated: Examination, tmp_path: Path) -> None:
     chunk = next(file for file in (tmp_path / "torn/units").glob("*/ablated_count/c/**/*") if file.is_file())
     chunk.write_bytes(chunk.read_bytes()[:20])
     (unit,) = ablated.draws.units.values()
-    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*delete"):
+    with pytest.raises(ZeemanError, match=f"ablated_count.*{unit.key}.*damaged.*fsck"):
         Store.open(tmp_path / "torn").unit(unit).array("ablated_count")

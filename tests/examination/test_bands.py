@@ -365,6 +365,7 @@ def test_ablations_stand_beside_the_response_of_a_band(library: Library, tmp_pat
     unit = Unit("ablation", 10, "10", data="d", observed=observed)
     arrays = {f"ablated_{p.name}": 0.05 * rng.standard_normal((2, TOKENS)) for p in library}
     arrays["ablated_p0"][0] += 2.0
+    arrays |= {name.replace("ablated", "direct"): effects / 2 for name, effects in arrays.items()}
     held = store.unit(unit)
     held.prepare(unit, {n: a.shape for n, a in arrays.items()}, {n: len(a) for n, a in arrays.items()})
     held.set_attributes(components=["l0h0", "l0 mlp"])
@@ -377,6 +378,7 @@ def test_ablations_stand_beside_the_response_of_a_band(library: Library, tmp_pat
         expected = 2.0 * band["probes"]["p0"] / band["size"]
         assert found["components"] == ["l0h0", "l0 mlp"]
         np.testing.assert_allclose(found["effect"], [expected, 0.0], atol=0.03)
+        np.testing.assert_allclose(found["direct"], found["effect"] / 2, atol=1e-6)
         assert found["evidence"].keys() == {"l0h0"}
     assert {band["ablation"]["evidence"]["l0h0"] for band in bands} >= {"both"}
     document = finite(bands_document(stored_bands(store, library), library) or {})

@@ -10,8 +10,8 @@ import pytest
 from zeeman.examination import SamplerSettings, Store, Subject, engine, plan
 from zeeman.examination.devices import chains
 from zeeman.examination.engine import run_units
-from zeeman.examination.store import UnitStore
 from zeeman.examination.unit import Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.probes import Library
 from zeeman.subjects import Series
 
@@ -52,11 +52,11 @@ def test_a_run_stopped_between_two_chains_of_a_block_goes_on_to_the_same(
     whole = run(subject, tmp_path / "whole", units)
     write, left = UnitStore.write, [6]
 
-    def stops(place: UnitStore, *arguments: object) -> None:
+    def stops(place: UnitStore, *arguments: object, **named: object) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        write(place, *arguments)  # type: ignore[arg-type]
+        write(place, *arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(UnitStore, "write", stops)

@@ -16,6 +16,8 @@ from nets import by_position, network, seeded, squared
 from tiny import make_tiny
 from zeeman.errors import ZeemanError
 from zeeman.sampling import (
+    SGLD,
+    Block,
     LocalPosterior,
     Noise,
     Observable,
@@ -30,6 +32,7 @@ from zeeman.sampling import (
 from zeeman.sampling.cached import CachedLosses
 from zeeman.sampling.draw_reader import DrawReader, Draws
 from zeeman.sampling.walk import Walk
+from zeeman.sampling.watching import Watching
 from zeeman.subjects import list_components
 
 TOKENS = torch.randint(19, (9, 7), generator=torch.Generator().manual_seed(0))
@@ -97,6 +100,40 @@ def test_what_is_kept_leaves_every_bit_as_it_is(build: Any) -> None:
         assert not torch.equal(first, found)
         assert kept or component in ("full", "embed")
         assert cached.kept_bytes == 0
+
+
+@pytest.mark.parametrize("build", [gpt2, neox, make_tiny])
+def test_a_chain_that_feels_the_loss_reads_what_whole_passes_read(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokens = build(), TOKENS % 16
+    shorter = Observable(tokens[:4, :5], SCORED[:4, :4])
+    watched = {"it": Observable(tokens, SCORED), "shorter": shorter}
+    # Room for what is kept of one observable alone, then of none.
+    for component, room in itertools.product(list_components(model), (2**15, -1)):
+        posterior = LocalPosterior(model, tokens, n_beta=20.0, localization=0.0, batch_size=3, component=component)
+
+        def run(watched: dict[str, Observable], posterior: LocalPosterior = posterior) -> Block:
+            return next(run_chain(posterior, SGLD(1e-3), Schedule(3, 1, 2), seed=3, chain=5, observables=watched))
+
+        kept, alone = run(watched), run({})
+        with monkeypatch.context() as patch:
+            patch.setattr("zeeman.sampling.watching._BYTES_KEPT", room)
+            plain = run(watched)
+        assert all(np.array_equal(kept.observed[name], plain.observed[name]) for name in watched)
+        assert (abs(kept.observed["shorter"]).max(axis=1) > 0).all()
+        assert np.array_equal(kept.rows, alone.rows)
+        assert all(map(torch.equal, kept.state.weights, alone.state.weights))
+
+
+def test_what_is_watched_is_kept_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kept(room: int) -> int:
+        monkeypatch.setattr("zeeman.sampling.watching._BYTES_KEPT", room)
+        watching = Watching(Walk(at(neox(), "l2 mlp")), dict.fromkeys("ab", ITEM))
+        return sum(one is not None for parts in watching._parts.values() for part in parts for one in part.kept)
+
+    cached = CachedLosses(Walk(at(neox(), "l2 mlp")), TOKENS)
+    cached.open(TOKENS)
+    assert kept(2**20) == 2 * kept(cached.kept_bytes) > 0
+    assert kept(-1) == 0
 
 
 def kept_names(model: nn.Module, component: str) -> set[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra import influence, influence_tiles, jackknife
+from zeeman.spectra import correlations, influence, influence_tiles, jackknife
 
 Array = NDArray[np.float64]
 
@@ -104,6 +104,35 @@ def test_tiles_order_and_units_do_not_matter(seed: int, tile: int, scale: float)
     assert np.linalg.eigvalsh(whole.kernel).min() > -1e-12
     np.testing.assert_allclose(other.kernel, scale**2 * whole.kernel[order][:, order], rtol=1e-6, atol=1e-9 * scale**2)
     np.testing.assert_allclose(other.correlation_se, whole.correlation_se[order][:, order], atol=1e-8)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7))
+def test_of_a_set_with_itself_half_the_tiles_are_enough(seed: int, tile: int) -> None:
+    losses = drawn(seed)
+    losses[2], losses[4, 1, 3] = 0.25, math.inf
+    half, whole = influence(losses, tile=tile), influence(losses, losses, tile=tile)
+    for name in ("kernel", "kernel_se", "correlation", "correlation_se"):
+        np.testing.assert_allclose(getattr(half, name), getattr(half, name).T, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(getattr(half, name), getattr(whole, name), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(half.constant_first, whole.constant_first)
+    np.testing.assert_array_equal(half.constant_second, whole.constant_second)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_correlations_alone_are_those_that_come_with_errors(seed: int) -> None:
+    first, second = drawn(seed), drawn(seed + 1, items=4)
+    first[2], second[1], second[3, 0, 0] = 0.25, 1e-30 * second[1], math.nan
+    for pair in ((first, None), (first, second), (first.reshape(3, 2, 4, 23), first)):
+        whole = influence(*pair).correlation
+        np.testing.assert_allclose(correlations(*pair), whole, atol=1e-12)
+        halves = [None if each is None else each.astype(np.float16) for each in pair]
+        np.testing.assert_allclose(
+            correlations(halves[0], halves[1]), influence(halves[0], halves[1]).correlation, atol=1e-6
+        )
+    found = correlations(first)
+    np.testing.assert_array_equal(found, found.T)
 
 
 def test_a_sequence_is_the_sum_of_its_tokens() -> None:

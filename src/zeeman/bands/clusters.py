@@ -142,6 +142,7 @@ def find_clusters(graph: csr_array, null: csr_array, scale: Scale = "fine") -> C
         raise ZeemanError(
             f"expected at least {2 * MIN_SIZE} rows to look for clusters, got {graph.shape[0]}; add rows."
         )
+    graph = graph.astype(np.float64)  # or every product with a vector would convert it anew
     degrees, floor = degrees_of(graph), conductance_floor(null)
     labels = np.full(len(degrees), -1, dtype=np.int64)
     open_seeds = np.ones(len(degrees), dtype=bool)

@@ -127,7 +127,8 @@ def sweep(graph: csr_array, degrees: Floats, local: Local) -> Sweep:
     order = np.argsort(-local.rank / degrees[local.nodes], kind="stable")
     nodes, place = local.nodes[order], np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    edges = graph[local.nodes][:, local.nodes].tocoo()
+    everyone = len(order) == len(degrees)
+    edges = (graph if everyone else graph[local.nodes][:, local.nodes]).tocoo()
     # an edge lies inside a prefix from its later end on
     later = np.maximum(place[edges.row], place[edges.col])
     inside = np.cumsum(np.bincount(later, weights=edges.data, minlength=len(nodes)))
@@ -174,6 +175,7 @@ def conductance_floor(null: csr_array) -> Floor:
     -------
     Floor
     """
+    null = null.astype(np.float64)
     degrees = degrees_of(null)
     count = len(degrees)
     ranking = np.argsort(-centrality(null, degrees), kind="stable")

@@ -72,7 +72,10 @@ def significant_modes(
     To test mode i, the larger modes are taken out of the prepared matrix, the columns of the rest are permuted
     independently of each other, freed again of the axes taken out and of the uniform mode, and scaled to the energy of
     the rest; p = (1 + number of permutations whose largest singular value reaches s_i)/(1 + permutations). So every
-    mode meets noise of the columns' own laws and no more energy than is left. Two modes are degenerate if their scores
+    mode meets noise of the columns' own laws and no more energy than is left. Responses of many tokens to the same
+    draws err alike, though: their noise has axes of its own, which permuted columns do not know, and each counts as a
+    mode. ``nulls`` that come from the same draws know them: they are brought to the scale of the matrix's columns once
+    and keep their size, so p is the chance that the noise alone reaches s_i. Two modes are degenerate if their scores
     (a, b) could be turned by any angle: with w = a² + b², R = (s_i² − s_{i+1}²)/(s_i² + s_{i+1}²), turning each row at
     random gives p = exp(−R² (Σw)²/Σw²).
 
@@ -81,7 +84,8 @@ def significant_modes(
     matrix : array, shape (rows, columns)
         As for :func:`~zeeman.bands.preparation.prepare`.
     nulls : sequence of arrays of the same shape, optional
-        Matrices of noise in place of permuted columns, for example from permuted draws.
+        Noise in the units of the matrix, in place of permuted columns: for example the same responses computed between
+        draws that do not belong together.
     names : sequence of str, optional
         Names of the columns, for messages.
     num_permutations : int
@@ -95,7 +99,7 @@ def significant_modes(
     Raises
     ------
     ZeemanError
-        For what cannot be prepared, too few nulls for the level, or nulls of another shape.
+        For what cannot be prepared, too few nulls for the level, or nulls of another shape or not finite.
 
     Examples
     --------
@@ -113,7 +117,9 @@ def significant_modes(
     prepared = prepare(matrix, names)
     if nulls is not None and any(null.shape != prepared.shape for null in nulls):
         raise ZeemanError(f"expected nulls of the matrix's shape {prepared.shape}; make them from the same tokens.")
-    given = None if nulls is None else [prepare(null, names) for null in nulls]
+    if nulls is not None and not all(np.isfinite(null).all() for null in nulls):
+        raise ZeemanError("expected finite nulls, got NaN or infinity; leave the same rows and columns out of all.")
+    given = None if nulls is None else [_to_scale(null, matrix) for null in nulls]
     left, values, right = np.linalg.svd(prepared, full_matrices=False)
     values, left, right = values[:-1], left[:, :-1], right[:-1].T
     p_values = _p_values(prepared, values, right, given, rounds, level, seed)
@@ -133,8 +139,8 @@ def _p_values(
     p_values = np.ones(len(values))
     taken, rest = np.full((len(right), 1), len(right) ** -0.5), prepared
     for mode, value in enumerate(values):
-        noise = _permuted(rest, rounds, seed, mode) if given is None else _rescaled(given, rest)
-        energy = float((rest**2).sum())
+        noise = _permuted(rest, rounds, seed, mode) if given is None else given
+        energy = float((rest**2).sum()) if given is None else None
         reached = sum(_largest(null - (null @ taken) @ taken.T, energy) >= value for null in noise)
         p_values[mode] = max((1 + reached) / (1 + rounds), p_values[mode - 1] if mode else 0.0)
         if p_values[mode] > level:
@@ -149,16 +155,18 @@ def _permuted(rest: Floats, rounds: int, seed: int, mode: int) -> Iterator[Float
         yield np.random.default_rng([seed, 3, mode, number]).permuted(rest, axis=0)
 
 
-def _rescaled(given: list[Floats], rest: Floats) -> Iterator[Floats]:
-    """Noise with the spread that each column has left."""
-    for null in given:
-        yield null * (rest.std(axis=0) / null.std(axis=0))
+def _to_scale(null: NDArray[np.floating], matrix: NDArray[np.floating]) -> Floats:
+    """Centre the columns of noise, in units of the spread of those of the matrix."""
+    noise = np.asarray(null, np.float64)
+    scaled: Floats = (noise - noise.mean(axis=0)) / np.asarray(matrix, np.float64).std(axis=0)
+    return scaled
 
 
-def _largest(noise: Floats, energy: float) -> float:
-    """Largest singular value of the noise once it has the given sum of squares."""
+def _largest(noise: Floats, energy: float | None) -> float:
+    """Largest singular value of the noise, once it has the given sum of squares if there is one."""
     gram = noise.T @ noise
-    return float(np.sqrt(energy * np.linalg.eigvalsh(gram)[-1] / np.trace(gram)))
+    scale = 1.0 if energy is None else energy / np.trace(gram)
+    return float(np.sqrt(scale * np.linalg.eigvalsh(gram)[-1]))
 
 
 def _gap_p_values(weights: Floats) -> Floats:

@@ -73,8 +73,12 @@ def personalized_pagerank(
     nodes = np.union1d(graph.indices[graph.indptr[seed] : graph.indptr[seed + 1]], [seed]).astype(np.int64)
     solution = np.zeros(len(nodes))
     while True:
-        rows = graph[nodes]
-        solution = _solved(csr_array(rows[:, nodes]), degrees[nodes], nodes == seed, solution, teleport, tolerance)
+        everyone = len(nodes) == len(degrees)
+        rows = graph if everyone else graph[nodes]
+        inside = graph if everyone else csr_array(rows[:, nodes])
+        solution = _solved(inside, degrees[nodes], nodes == seed, solution, teleport, tolerance)
+        if everyone:
+            return Local(nodes, solution * np.sqrt(degrees))
         spilled = (1 - teleport) / (2 * teleport) * (rows.T @ (solution / np.sqrt(degrees[nodes])))
         spilled[nodes] = 0.0
         joining = np.flatnonzero(spilled > tolerance * degrees)

@@ -26,7 +26,10 @@ REPEATED = 0.5
 
 
 def cluster_tokens(
-    responses: Floats, usable: NDArray[np.bool_] | None = None, neighbours: int = NEIGHBOURS
+    responses: Floats,
+    usable: NDArray[np.bool_] | None = None,
+    neighbours: int = NEIGHBOURS,
+    count: int | None = None,
 ) -> tuple[Ints, Array]:
     """Cluster tokens in the significant modes of their responses.
 
@@ -37,6 +40,8 @@ def cluster_tokens(
         Tokens that take part; all by default.
     neighbours : int
         Neighbours of a token in the graph.
+    count : int or None
+        Significant modes, where they are known; None tests against permuted columns.
 
     Returns
     -------
@@ -55,7 +60,8 @@ def cluster_tokens(
     """
     usable = np.ones(responses.shape[1], bool) if usable is None else usable
     rows = np.asarray(responses[:, usable].T, np.float64)
-    prepared, count = prepare(rows), significant_modes(rows).count
+    prepared = prepare(rows)
+    count = significant_modes(rows).count if count is None else count
     right = np.linalg.svd(prepared, full_matrices=False)[2][: max(count, LEAST_AXES)]
     places = prepared @ right.T
     labels = np.full(len(usable), -1, dtype=np.int64)

@@ -8,12 +8,16 @@ from cyclopts import CycloptsError
 
 from zeeman.cli import bands as bands
 from zeeman.cli import calibrate as calibrate
+from zeeman.cli import corpus as corpus
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine
 from zeeman.cli import influence as influence
 from zeeman.cli import pattern as pattern
+from zeeman.cli import probe_sources as probe_sources
 from zeeman.cli import probes as probes
 from zeeman.cli import series as series
+from zeeman.cli import store as store
+from zeeman.cli import watch as watch
 from zeeman.cli.app import app
 from zeeman.errors import ZeemanError
 

@@ -119,12 +119,12 @@ def library_beside(store: Path, probes: Path | None) -> Library:
     ZeemanError
         Where there is none.
     """
-    from zeeman.probes import Library
+    from zeeman.probes import open_library, published_libraries
 
     folder = probes or store.absolute().parent / "probes"
-    if not folder.is_dir():
+    if not folder.is_dir() and str(folder) not in published_libraries():
         raise ZeemanError(f"expected the library's folder in {folder}, but it is none; name it with --probes.")
-    return Library.from_folder(folder)
+    return open_library(folder)
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> None:
@@ -171,6 +171,10 @@ class Show:
     def steps(self, done: int, total: int) -> None:
         """Show how far a sampler is."""
         self._update("sampling", done, total)
+
+    def domains(self, done: int, total: int) -> None:
+        """Show how many domains of text are made."""
+        self._update("corpus", done, total)
 
     def _update(self, name: str, done: int, total: int) -> None:
         if name not in self.tasks:

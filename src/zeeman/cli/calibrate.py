@@ -41,7 +41,7 @@ def calibrate(
     series
         As for examine.
     probes
-        Folder of the library.
+        Folder of the library, or the name of one that an installed package publishes.
     out
         TOML file of the setting.
     report
@@ -63,10 +63,10 @@ def calibrate(
     from zeeman.console import write_report
     from zeeman.examination import Objective, Subject, calibrate_series, write_settings
     from zeeman.examination.engine import one_thread
-    from zeeman.probes import Library
+    from zeeman.probes import open_library
     from zeeman.subjects import Series
 
-    subject = Subject(Series.from_spec(series), Library.from_folder(probes))
+    subject = Subject(Series.from_spec(series), open_library(probes))
     with progress_bars(json) as show, one_thread():
         found = calibrate_series(
             subject,

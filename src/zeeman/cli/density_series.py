@@ -52,14 +52,14 @@ def density_of_series(
     started = time.monotonic()
     from zeeman import examination as room
     from zeeman.console import write_report
-    from zeeman.probes import Library, demo_library
+    from zeeman.probes import demo_library, open_library
     from zeeman.subjects import Series
 
     devices = (room.Density(tuple(at)), room.HessianSpectrum(tuple(at)))
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),
-            Library.from_folder(probes) if probes else demo_library(),
+            open_library(probes) if probes else demo_library(),
             out,
             settings=room.settings_from(settings or {}),
             devices=devices,

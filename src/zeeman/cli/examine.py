@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
 from zeeman.errors import ZeemanError
@@ -66,6 +68,8 @@ def examine(
     measured: Measured = Measured(),  # noqa: B008
     sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
+    engine: Literal["processes", "ray"] = "processes",
+    address: str | None = None,
     json: Json = False,
 ) -> None:
     """Examine a series of checkpoints with a library of probes.
@@ -75,23 +79,29 @@ def examine(
     series
         Folder of checkpoints, or repo@revisions such as EleutherAI/pythia-14m@step{0..143000}.
     probes
-        Folder of the library.
+        Folder of the library, or the name of one that an installed package publishes.
     out
         Folder of the examination; one that was stopped goes on from there.
+    engine
+        Where units run: processes of this machine, or ray, a cluster whose nodes see the same folders.
+    address
+        Of a running Ray cluster; by default one is begun here.
     """
     started = time.monotonic()
     from zeeman import examination as room
-    from zeeman.probes import Library
+    from zeeman.probes import open_library
     from zeeman.subjects import Series
 
     with progress_bars(json) as show:
         found = room.examine(
             Series.from_spec(series),
-            Library.from_folder(probes),
+            open_library(probes),
             out,
             settings=sampling.chosen(),
             devices=measured.devices(),
             num_workers=count_workers(workers),
+            engine=engine,
+            address=address,
             on_progress=show.units,
         )
     _conclude(found, out / "report.html", started, json)
@@ -109,14 +119,53 @@ def report(store: Path, /, *, out: Path | None = None) -> None:
         File to write; by default report.html in the store.
     """
     from zeeman.console import write_report
+
+    print(write_report(_document(store), out or store / "report.html"))
+
+
+@app.command
+def results(
+    store: Path,
+    /,
+    *,
+    out: Path,
+    at: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (),
+) -> None:
+    """Write the behaviours of an examination as results of lm-evaluation-harness, one JSON file a checkpoint.
+
+    Parameters
+    ----------
+    store
+        Folder of the examination.
+    out
+        Folder that gets results_<step>.json.
+    at
+        Steps to write; by default all.
+    """
+    from json import dumps
+
+    from zeeman.examination import results_documents
+
+    found = results_documents(_document(store), at)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for step, content in found.items():
+            (out / f"results_{step}.json").write_text(dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ZeemanError(f"{out} could not be written ({error.strerror}); choose another folder.") from error
+    print(f"{out}: results of {len(found)} checkpoints.")
+
+
+def _document(store: Path) -> dict[str, Any]:
+    """What a finished examination laid out."""
     from zeeman.examination import Store
 
-    document = Store.open(store).read_reading("document")
+    document: dict[str, Any] | None = Store.open(store).read_reading("document")
     if document is None:
         raise ZeemanError(
             f"the examination in {store} was not finished; run zeeman examine again, and it goes on from there."
         )
-    print(write_report(document, out or store / "report.html"))
+    return document
 
 
 def _with_seed(settings: SamplerSettings, seed: int) -> SamplerSettings:

@@ -51,7 +51,7 @@ def plan(
         As for examine; or the config.json of a language model of any size, for the cost of unloaded draws of all its
         heads, perceptrons, embedding and unembedding.
     probes
-        Folder of the library.
+        Folder of the library, or the name of one that an installed package publishes.
     tokens, context
         For a config.json: how many tokens are read, in windows of how many.
     hardware
@@ -65,10 +65,10 @@ def plan(
 
         raise ZeemanError("a plan for a series needs the library that it is asked with: give --probes FOLDER.")
     from zeeman import examination as room
-    from zeeman.probes import Library
+    from zeeman.probes import open_library
     from zeeman.subjects import Series
 
-    subject = room.Subject(Series.from_spec(series), Library.from_folder(probes))
+    subject = room.Subject(Series.from_spec(series), open_library(probes))
     subject.check()
     cost = room.plan(subject, sampling.chosen(), devices=measured.devices(), num_workers=count_workers(workers))
     if json:

@@ -17,9 +17,13 @@ from zeeman.examination.document import document as document
 from zeeman.examination.document import headline as headline
 from zeeman.examination.document import llc_table as llc_table
 from zeeman.examination.engine import Progress as Progress
+from zeeman.examination.export import export_arviz as export_arviz
+from zeeman.examination.export import to_arviz as to_arviz
 from zeeman.examination.forecast import Forecast as Forecast
 from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast
+from zeeman.examination.fsck import Finding as Finding
+from zeeman.examination.fsck import fsck as fsck
 from zeeman.examination.influences import influence_document as influence_document
 from zeeman.examination.influences import stored_influence as stored_influence
 from zeeman.examination.influences import stored_kernel as stored_kernel
@@ -31,6 +35,7 @@ from zeeman.examination.potential import PotentialExamination as PotentialExamin
 from zeeman.examination.potential import examine_potential as examine_potential
 from zeeman.examination.responses import ResponseMatrix as ResponseMatrix
 from zeeman.examination.responses import response_matrix as response_matrix
+from zeeman.examination.results import results_documents as results_documents
 from zeeman.examination.run import DEVICES as DEVICES
 from zeeman.examination.run import Examination as Examination
 from zeeman.examination.run import examine as examine
@@ -46,4 +51,7 @@ from zeeman.examination.transitions import Transition as Transition
 from zeeman.examination.transitions import find_transitions as find_transitions
 from zeeman.examination.unit import SamplerSettings as SamplerSettings
 from zeeman.examination.unit import Unit as Unit
+from zeeman.examination.watch import PER_CHECKPOINT as PER_CHECKPOINT
+from zeeman.examination.watch import Round as Round
+from zeeman.examination.watch import watch as watch
 from zeeman.spectra import Objective as Objective

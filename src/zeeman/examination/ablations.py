@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.device import Draws, provenance
-from zeeman.examination.store import UnitStore
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.reading import Reading, Verdict
-from zeeman.sampling import attention_patterns, language_model_loss, mean_ablation
+from zeeman.sampling import attention_patterns, language_model_loss, mean_ablation, path_patching
 from zeeman.spectra import mean_between_rows
 
 REPEAT_ROWS = 16
 """Random strings, said twice, on which heads are seen to look back."""
 KINDS = ("previous", "induction")
+EFFECTS = {"ablated": "ablation", "direct": "ablation_direct"}
+"""Readings by the arrays that they are made of."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,11 @@ class Ablations:
         return [ablation_unit(subject, step) for step in self.steps] if subject.sites() else []
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """Readings ``ablation`` of each probe, in nats, and ``attention_previous`` and ``attention_induction``."""
+        """Readings ``ablation`` and ``ablation_direct`` of each probe in nats, and the attention scores of heads.
+
+        These are ``attention_previous`` and ``attention_induction``. The direct effect is what is left when all other
+        heads and MLPs are held: path patching to the logits.
+        """
         return [
             reading
             for unit in self.units(subject, settings)
@@ -58,12 +67,13 @@ def ablation_unit(subject: Subject, step: int) -> Unit:
 
 def _ablations(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
     names = list(draws.attribute(unit, "components"))
-    for name, probe in subject.library.probes.items():
-        effects = draws.array(unit, f"ablated_{name}")
-        value, error = mean_between_rows(effects, np.nonzero(probe.scored[:, 1:])[0])
-        verdict = Verdict.OK if np.isfinite(value).all() else Verdict.DIVERGED
-        where = {"probe": name, "components": names}
-        yield Reading("ablation", value, error, verdict, (), provenance(subject, unit, None), where)
+    for (name, probe), (kind, reading) in itertools.product(subject.library.probes.items(), EFFECTS.items()):
+        if draws.holds(unit, f"{kind}_{name}"):
+            effects = draws.array(unit, f"{kind}_{name}")
+            value, error = mean_between_rows(effects, np.nonzero(probe.scored[:, 1:])[0])
+            verdict = Verdict.OK if np.isfinite(value).all() else Verdict.DIVERGED
+            where = {"probe": name, "components": names}
+            yield Reading(reading, value, error, verdict, (), provenance(subject, unit, None), where)
 
 
 def _attention(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
@@ -77,18 +87,35 @@ def _attention(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
         yield Reading(f"attention_{kind}", rows.mean(axis=1), error, Verdict.OK, (), origin, where)
 
 
-def run_ablation(subject: Subject, place: UnitStore, unit: Unit) -> None:
-    """Compute the unit: effects (components, tokens) of each probe in nats, and attention scores (heads, rows)."""
+def run_ablation(
+    subject: Subject, place: UnitStore, unit: Unit, before: Mapping[str, NDArray[Any]], taken: Collection[str]
+) -> None:
+    """Compute the unit: effects, total and direct (components, tokens) of each probe, and attention (heads, rows).
+
+    Effects on the probes ``taken`` are known from before.
+    """
     checkpoint = subject.series.at(unit.step)
     model, names = subject.model(checkpoint), subject.sites(checkpoint)
     reference = subject.observable(DATA).batch
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         f"ablated_{name}": mean_ablation(
             model, subject.observable(name), names, reference=reference, loss=subject.loss
         ).effects
         for name, _ in unit.observed
+        if name not in taken
     }
+    arrays |= before
     notes: dict[str, object] = {"components": names}
+    try:
+        arrays |= {
+            f"direct_{name}": path_patching(
+                model, subject.observable(name), names, reference=reference, loss=subject.loss
+            ).effects
+            for name, _ in unit.observed
+            if f"direct_{name}" not in before
+        }
+    except ZeemanError as error:  # some models have parts that cannot be held
+        notes["paths"] = str(error)
     if subject.loss is language_model_loss:
         try:
             scores = attention_patterns(model, _repeated(reference))

@@ -37,14 +37,18 @@ def band_ablations(draws: Draws, library: Library, unit: Unit, found: Structure,
     -------
     dict
         ``components`` that were ablated, mean ``effect`` on the band's tokens in nats with ``effect_se`` between rows,
-        and for components that have a response too ``evidence``; ``agreement``, Spearman's correlation of the two over
+        the part of it that goes straight to the logits (``direct`` with ``direct_se``, None where it was not read), and
+        for components that have a response too ``evidence``; ``agreement``, Spearman's correlation of the two over
         these components, with ``agreement_p``, None where there are fewer than three.
     """
     names = list(draws.attribute(unit, "components"))
-    effects = np.concatenate([draws.array(unit, f"ablated_{name}") for name in library.probes], axis=1)
     tokens = np.nonzero(found.labels == band)[0]
     rows = _rows(found)
+    effects = _effects(draws, library, unit, "ablated")
+    assert effects is not None
     effect, effect_se = mean_between_rows(effects[:, tokens], rows[tokens])
+    straight = _effects(draws, library, unit, "direct")
+    direct = (None, None) if straight is None else mean_between_rows(straight[:, tokens], rows[tokens])
     shared = [name for name in found.matrix.components if name in names]
     compared: dict[str, Any] = {"evidence": {}, "agreement": None, "agreement_p": None}
     if shared:
@@ -59,7 +63,21 @@ def band_ablations(draws: Draws, library: Library, unit: Unit, found: Structure,
         compared["evidence"] = dict(zip(shared, judged.evidence, strict=True))
         if len(shared) > 2:
             compared |= {"agreement": judged.agreement_of_sizes.value, "agreement_p": judged.agreement_of_sizes.p}
-    return {"components": names, "effect": effect, "effect_se": effect_se, **compared}
+    return {
+        "components": names,
+        "effect": effect,
+        "effect_se": effect_se,
+        "direct": direct[0],
+        "direct_se": direct[1],
+        **compared,
+    }
+
+
+def _effects(draws: Draws, library: Library, unit: Unit, kind: str) -> NDArray[np.float64] | None:
+    """Effects on all tokens; None where they were not read."""
+    if not all(draws.holds(unit, f"{kind}_{name}") for name in library.probes):
+        return None
+    return np.concatenate([draws.array(unit, f"{kind}_{name}") for name in library.probes], axis=1)
 
 
 def _rows(found: Structure) -> NDArray[np.int64]:

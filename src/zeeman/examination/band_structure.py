@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, half_agreement, significant_modes, unite
 from zeeman.errors import NothingToRead
 from zeeman.examination.device import Draws
-from zeeman.examination.responses import ResponseMatrix, means_left_out
+from zeeman.examination.responses import ResponseMatrix, means_left_out, null_matrices
 from zeeman.examination.unit import Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading, Verdict
@@ -25,6 +25,8 @@ MIN_TOKENS = 2 * NEIGHBOURS
 """Scored tokens below which there is nothing to tell bands apart by."""
 OTHER_NEIGHBOURS = 30
 """Neighbours with which the clusters are looked for again."""
+MAX_TESTED = 20_000
+"""Tokens with which modes are tested at most, since all pairings of permuted draws are held at once."""
 ABOVE_NULL = 3.0
 """Standard errors by which a band must stand out from the strongest cluster of the null."""
 
@@ -99,7 +101,7 @@ def find_structure(
 ) -> Structure:
     """Find the bands of a response matrix.
 
-    Tokens are compared in the modes of ρ that stand out from permuted columns, at least two, and joined to clusters of
+    Tokens are compared in the modes of ρ that stand out from permuted draws, at least two, and joined to clusters of
     low conductance there; clusters whose border is not seen in both halves of the chains are one. The strength of a
     band is S = √(mean_c d_c²), d_c = ⟨ρ_c⟩_band − ⟨ρ_c⟩_all, its error that of a jackknife over stretches of each
     component's chains. Permuted draws go the same way, but for the halves: since tokens whose losses move alike answer
@@ -128,18 +130,20 @@ def find_structure(
             f"{len(matrix.components)} and {int(usable.sum())}; name more components, score more tokens or raise "
             "num_draws."
         )
-    labels, axes = cluster_tokens(matrix.rho, usable)
-    labels = unite(labels, matrix.halves)
-    null, _ = cluster_tokens(matrix.null, usable)
-    halves = [cluster_tokens(half, usable)[0] for half in matrix.halves]
-    bands, clusters = _weights(labels, usable), _weights(null, usable)
     target = matrix.place.n_beta if matrix.place.loading == "reweighted" else 0.0
+    tested = _thinned(usable)
+    nulls = null_matrices(draws, library, chains, matrix.components, tested, target)
+    modes = significant_modes(matrix.rho[:, tested].T, nulls=list(nulls), names=matrix.components)
+    labels, axes = cluster_tokens(matrix.rho, usable, count=modes.count)
+    labels = unite(labels, matrix.halves)
+    null, _ = cluster_tokens(matrix.null, usable, count=modes.count)
+    halves = [cluster_tokens(half, usable, count=modes.count)[0] for half in matrix.halves]
+    bands, clusters = _weights(labels, usable), _weights(null, usable)
     kept = means_left_out(draws, library, chains, matrix.components, bands, target)
     means, contrast = _contrasts(matrix.rho, bands)
     error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
     contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
     strength = _rms(contrast)
-    modes = significant_modes(matrix.rho[:, usable].T, names=matrix.components)
     with np.errstate(invalid="ignore"):
         strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (len(matrix.components) * strength)
     return Structure(
@@ -148,9 +152,9 @@ def find_structure(
         [_by_distance(axes, labels, band) for band in range(len(strength))],
         axes[:, :2],
         modes,
-        _mode_strengths(matrix.rho[:, usable], modes),
+        _mode_strengths(matrix.rho[:, tested], modes),
         _agreement(halves, usable),
-        _stability(np.concatenate([matrix.rho[None], matrix.halves])[..., usable], labels[usable]),
+        _stability(np.concatenate([matrix.rho[None], matrix.halves])[..., usable], labels[usable], modes.count),
         means,
         error,
         contrast,
@@ -183,6 +187,14 @@ def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:
         left_out=matrix.left_out | names,
         **cut,
     )
+
+
+def _thinned(usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """At most so many tokens, evenly spaced, as modes are tested with."""
+    places = np.flatnonzero(usable)
+    kept = np.zeros_like(usable)
+    kept[places[np.unique(np.linspace(0, len(places) - 1, min(len(places), MAX_TESTED)).astype(int))]] = True
+    return kept
 
 
 def _usable(matrix: ResponseMatrix) -> NDArray[np.bool_]:
@@ -236,14 +248,14 @@ def _by_distance(axes: Array, labels: Ints, band: int) -> Ints:
     return nearest
 
 
-def _stability(responses: Floats, labels: Ints) -> dict[str, Reading]:
+def _stability(responses: Floats, labels: Ints, count: int) -> dict[str, Reading]:
     """Bands from half of the tokens and from other neighbours; responses of all chains and of either half of them."""
     if labels.max() < 0:
         return {}
 
     def bands(rows: Floats, neighbours: int = NEIGHBOURS) -> Ints:
         everything, *halves = np.split(rows.T, 3)
-        return unite(cluster_tokens(everything, neighbours=neighbours)[0], np.stack(halves))
+        return unite(cluster_tokens(everything, neighbours=neighbours, count=count)[0], np.stack(halves))
 
     rows = np.concatenate(list(responses)).T
     return {

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.examination.device import Draws, provenance
+from zeeman.examination.grades import graded
 from zeeman.examination.heat import at_half_the_step, heat_figures, without_heat
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.reading import Reading, Verdict
 from zeeman.sampling import Health, judge
-from zeeman.spectra import behaviour, llc_mean, llc_variance, minibatch_variance, susceptibility
+from zeeman.spectra import llc_mean, llc_variance, minibatch_variance, susceptibility
 from zeeman.subjects import Checkpoint
 
 Array = NDArray[np.float64]
 
+MATCHED_CHAINS = 4
+"""Loaded chains, of the first, whose mean energy unloaded draws take: the default number."""
 FULL_DIVERGED = "the chains of all weights, or the loss of a probe, left the finite numbers"
 
 
@@ -92,13 +95,12 @@ class Behaviours:
         return Unit("reference", checkpoint.step, checkpoint.digest, observed=observed)
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
-        """One ``behaviour`` reading for each checkpoint and probe, in nats or as a share of hits."""
+        """One ``behaviour`` reading for each checkpoint and probe, by the probe's metric."""
         readings = []
         for checkpoint in subject.series:
             unit = self._unit(subject, checkpoint)
             for name, probe in subject.library.probes.items():
-                field = "hits" if probe.metric == "accuracy" else "observed"
-                value, error = behaviour(draws.array(unit, f"{field}_{name}"), np.nonzero(probe.scored)[0])
+                value, error = graded(probe, draws, unit)
                 verdict = Verdict.OK if np.isfinite(value) else Verdict.DIVERGED
                 readings.append(
                     Reading("behaviour", value, error, verdict, (), provenance(subject, unit, None), {"probe": name})
@@ -143,7 +145,8 @@ class Susceptibilities:
         loaded = [replace(unit, observed=observed) for unit in chains(subject, checkpoint, settings, component)]
         if loading == "loaded":
             return loaded
-        keys = tuple(unit.chain_key for unit in loaded)
+        # The energy is that of the first chains, so that more of them leave it as it is.
+        keys = tuple(unit.chain_key for unit in loaded[:MATCHED_CHAINS])
         return [replace(unit, kind="unloaded", data="", matched=keys) for unit in loaded]
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:

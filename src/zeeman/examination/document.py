@@ -137,7 +137,8 @@ def _main_transition(main: Transition, examination: Examination) -> str:
     if "llc" in main.signals:
         text += f", where the local learning coefficient changes by {main.signals['llc'].change:+.0f}"
     if strongest:
-        unit = "loss" if examination.subject.library[strongest].metric == "loss" else "share of hits"
+        metric = examination.subject.library[strongest].metric
+        unit = "share of hits" if metric in ("accuracy", "exact", "choice") else metric
         text += f" and the {unit} on “{strongest}” by {main.signals[strongest].change:+.2f}"
     return text + "."
 

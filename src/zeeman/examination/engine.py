@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import torch
 
 from zeeman.errors import ZeemanError
+from zeeman.examination.inheritance import relatives
+from zeeman.examination.ray_engine import on_ray
 from zeeman.examination.store import Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.examination.worker import CHAINS_TOGETHER, run_together, run_unit, stop_if_orphan
 from zeeman.sampling import LocalPosterior, better_together
 
+EngineName = Literal["processes", "ray"]
 IDLE_SECONDS = 20.0
 """A worker that waits longer for work ends, so that none outlives a run that was killed."""
 
@@ -43,6 +46,8 @@ class Job:
 
     together: bool
     units: list[Unit]
+    known: list[Unit] = field(default_factory=list)
+    """Finished units of the same walks."""
 
 
 def run_units(
@@ -51,6 +56,8 @@ def run_units(
     units: list[Unit],
     *,
     num_workers: int = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Run the units that the store does not hold yet; the caller has locked it.
@@ -65,21 +72,32 @@ def run_units(
     units : list of Unit
     num_workers : int
         1 runs here; more run in processes of their own.
+    engine : {"processes", "ray"}
+        Worker processes of this machine, or tasks of a Ray cluster.
+    address : str or None
+        Of a running Ray cluster; None begins one here.
     on_progress : callable
         Told of every unit that ends.
 
     Raises
     ------
     ZeemanError
-        If a worker dies.
+        If a worker dies, or for another engine.
     """
-    missing = [unit for unit in units if not store.unit(unit).complete]
-    done = len(units) - len(missing)
+    if engine not in get_args(EngineName):
+        raise ZeemanError(f"engine must be one of {', '.join(get_args(EngineName))}, got {engine!r}; choose one.")
+    missing = [unit for unit in units if not store.unit(unit).settle()]
+    done, known = len(units) - len(missing), relatives(store, missing)
     # Unloaded draws take their energy from the loaded ones, so they come after.
     for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):
-        jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage])
-        finished = _here if num_workers == 1 or len(jobs) <= 1 else _in_processes
-        for unit in finished(subject, store, jobs, num_workers):
+        jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage], known)
+        if engine == "ray":
+            finished = on_ray(subject, store, jobs, num_workers, address)
+        elif num_workers == 1 or len(jobs) <= 1:
+            finished = _here(subject, store, jobs)
+        else:
+            finished = _in_processes(subject, store, jobs, num_workers)
+        for unit in finished:
             done += 1
             on_progress(Progress(done, len(units), unit))
 
@@ -95,7 +113,7 @@ def first_posterior(subject: Subject, settings: SamplerSettings, component: str 
     )
 
 
-def _jobs(subject: Subject, units: list[Unit]) -> list[Job]:
+def _jobs(subject: Subject, units: list[Unit], known: Mapping[str, list[Unit]]) -> list[Job]:
     """Group chains of one setting that run together; every other unit is a job of its own."""
     ways: dict[str, bool] = {}
     jobs: dict[Unit, Job] = {}
@@ -105,21 +123,24 @@ def _jobs(subject: Subject, units: list[Unit]) -> list[Job]:
             ways[unit.component] = better_together(posterior, unit.sampler)
         together = unit.kind == "loaded" and ways[unit.component]
         name = replace(unit, chain=unit.chain // CHAINS_TOGETHER) if together else unit
-        jobs.setdefault(name, Job(together, [])).units.append(unit)
+        job = jobs.setdefault(name, Job(together, []))
+        job.units.append(unit)
+        job.known.extend(known[unit.walk_key])
     return list(jobs.values())
 
 
-def _run(subject: Subject, store: Store, job: Job, parent: int | None = None) -> None:
+def run_job(subject: Subject, store: Store, job: Job, parent: int | None = None) -> None:
+    """Run the units of a job."""
     if job.together:
-        run_together(subject, store, job.units, parent)
+        run_together(subject, store, job.units, parent, job.known)
     else:
-        run_unit(subject, store, job.units[0], parent)
+        run_unit(subject, store, job.units[0], parent, job.known)
 
 
-def _here(subject: Subject, store: Store, jobs: list[Job], _: int) -> Iterator[Unit]:
+def _here(subject: Subject, store: Store, jobs: list[Job]) -> Iterator[Unit]:
     with one_thread():
         for job in jobs:
-            _run(subject, store, job)
+            run_job(subject, store, job)
             yield from job.units
 
 
@@ -164,7 +185,7 @@ def _work(job: Job) -> None:
     store: Store = _worker["store"]
     with store.shared():
         stop_if_orphan(_worker["parent"])
-        _run(_worker["subject"], store, job, _worker["parent"])
+        run_job(_worker["subject"], store, job, _worker["parent"])
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def plan(
 
 def _draws(subject: Subject, unit: Unit) -> int:
     if unit.kind == "ablation":
-        return len(subject.sites()) + 1
+        return 3 * len(subject.sites()) + 1  # a path is two passes, an ablation one
     return 1 if unit.kind in ("reference", "curvature") else unit.schedule.num_draws
 
 

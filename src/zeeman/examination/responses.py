@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 from zeeman.errors import NothingToRead, ZeemanError
 from zeeman.examination.device import Draws
 from zeeman.examination.devices import chain_health
-from zeeman.examination.store import CHUNK_TOKENS
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
+from zeeman.examination.unit_store import CHUNK_TOKENS
 from zeeman.probes import Library
 from zeeman.reading import Verdict
-from zeeman.spectra import ResponseSums, Susceptibility, importance_weights, resolved, token_spread, unresolved
+from zeeman.spectra import (
+    ResponseSums,
+    Susceptibility,
+    importance_weights,
+    resolved,
+    shifted_nulls,
+    token_spread,
+    unresolved,
+)
 
 Array = NDArray[np.float64]
 _FIGURES = {name: name for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift")} | {
@@ -261,6 +269,41 @@ def means_left_out(
             total = total + np.where(weights.any(axis=1), rho, 0.0) @ weights
         found.append(total)
     return found
+
+
+def null_matrices(
+    draws: Draws,
+    library: Library,
+    chains: Mapping[str, list[Unit]],
+    components: tuple[str, ...],
+    chosen: NDArray[np.bool_],
+    reweighted_to: float = 0.0,
+) -> Floats:
+    """ρ of some tokens from permuted draws, in many ways (`shifted_nulls`).
+
+    Parameters
+    ----------
+    draws, library, chains, reweighted_to
+        As for :func:`response_matrix`.
+    components : tuple of str
+    chosen : array of bool, shape (tokens,)
+
+    Returns
+    -------
+    array of float32, shape (pairings, chosen tokens, components)
+    """
+    found = []
+    for name in components:
+        phi, start, parts = _phi(draws, chains[name]), 0, []
+        weights = importance_weights(phi, reweighted_to).weights if reweighted_to else None
+        for probe, where in _tiles(library):
+            held = chosen[start : start + where.stop - where.start]
+            start += len(held)
+            if held.any():
+                losses = np.moveaxis(draws.stack(chains[name], f"observed_{probe}", where), -1, 0)
+                parts.append(shifted_nulls(phi, losses[held], weights))
+        found.append(np.concatenate(parts, axis=1))
+    return np.stack(found, axis=-1)
 
 
 def refuse_single_chains(chains: Mapping[str, list[Unit]]) -> None:

@@ -12,7 +12,8 @@ from zeeman.examination.ablations import Ablations
 from zeeman.examination.bands import Bands
 from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
-from zeeman.examination.engine import Progress, run_units
+from zeeman.examination.engine import EngineName, Progress, run_units
+from zeeman.examination.inheritance import covered
 from zeeman.examination.store import Manifest, Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
@@ -70,6 +71,8 @@ def examine(
     devices: Sequence[Device] = DEVICES,
     loss: Loss = language_model_loss,
     num_workers: int = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Examination:
     """Examine a series of checkpoints with a library of probes.
@@ -90,6 +93,10 @@ def examine(
         ``(model, batch) -> losses``.
     num_workers : int
         Processes, one thread each.
+    engine : {"processes", "ray"}
+        Where units run; what they give is the same bit for bit.
+    address : str or None
+        Of a running Ray cluster, whose nodes see ``store`` under the same path; None begins one on this machine.
     on_progress : callable
         Told of every unit that ends.
 
@@ -105,8 +112,8 @@ def examine(
     if num_workers < 1:
         raise ZeemanError(f"num_workers must be at least 1, got {num_workers}; use one for each core.")
     subject, settings = Subject(series, library, loss), settings or SamplerSettings()
-    total = _check(subject, settings, devices)
-    session = _Session(subject, settings, Store(store), num_workers, on_progress)
+    total = check(subject, settings, devices)
+    session = Session(subject, settings, Store(store), (num_workers, engine, address), on_progress)
     with session.store.locked():
         flags = series.verify()  # first, since it takes every digest on its one pass over the weights
         session.claim()
@@ -117,19 +124,7 @@ def examine(
             trusted = _trusted_steps(readings)
             steps = telling_steps(transitions, trusted if len(trusted) >= 3 else series.steps)
             readings, draws = session.measure([*now, *(replace(device, steps=steps) for device in later)])
-        found = find_transitions(readings, flags.flagged_edges)
-        session.store.log("read", readings=len(readings), transitions=len(found))
-    geometric = [t for t in found if "llc" in t.signals or not any(r.name == "llc" for r in readings)]
-    return Examination(
-        session.subject,
-        session.settings,
-        session.store,
-        flags,
-        tuple(readings),
-        tuple(geometric),
-        tuple(t for t in found if t not in geometric),
-        draws,
-    )
+        return session.conclude(flags, readings, draws)
 
 
 def planned_units(subject: Subject, settings: SamplerSettings, devices: Sequence[Device] = DEVICES) -> list[Unit]:
@@ -139,7 +134,7 @@ def planned_units(subject: Subject, settings: SamplerSettings, devices: Sequence
     return union([unit for device in (*now, *guessed) for unit in device.units(subject, settings)])
 
 
-def _check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device]) -> int:
+def check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device]) -> int:
     """Refuse what can't work before anything is written; gives how many units there will be, about."""
     subject.check()
     rows = len(subject.library.data.inputs)
@@ -163,35 +158,61 @@ def _trusted_steps(readings: list[Reading]) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Session:
+class Session:
+    """One subject measured into one store, which the caller has locked; fields as `examine` takes them."""
+
     subject: Subject
     settings: SamplerSettings
     store: Store
-    num_workers: int
+    workers: tuple[int, EngineName, str | None]
     on_progress: Callable[[Progress], None]
     done: dict[str, Unit] = field(default_factory=dict)
 
     def claim(self) -> None:
+        """Bind the store to the weights and probes of the subject."""
         series, library = self.subject.series, self.subject.library
         probes = {name: probe.digest for name, probe in library.probes.items()} | {"(data)": library.data.digest}
         weights = {checkpoint.step: checkpoint.digest for checkpoint in series}
         self.store.claim(Manifest(series=series.name, library=library.name, weights=weights, probes=probes))
 
+    def units(self, devices: Sequence[Device]) -> list[Unit]:
+        """The units that devices need together, or finished ones that saw as much of the same chains."""
+        wanted = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        return covered(self.store, wanted)
+
     def measure(self, devices: Sequence[Device], total: int = 0) -> tuple[list[Reading], Draws]:
-        units = union([unit for device in devices for unit in device.units(self.subject, self.settings)])
+        """Run the units that devices need and are not there, and read them; ``total`` units are expected in the end."""
+        units = self.units(devices)
+        num_workers, engine, address = self.workers
         self.store.log("plan", units=len(units), devices=[device.name for device in devices])
         run_units(
             self.subject,
             self.store,
             units,
-            num_workers=self.num_workers,
+            num_workers=num_workers,
+            engine=engine,
+            address=address,
             on_progress=lambda p: self.on_progress(replace(p, total=max(p.total, total))),
         )
-        draws = Draws(self.store, {unit.chain_key: unit for unit in units})
+        return self.read(devices)
+
+    def read(self, devices: Sequence[Device]) -> tuple[list[Reading], Draws]:
+        """Read finished units."""
+        draws = Draws(self.store, {unit.chain_key: unit for unit in self.units(devices)})
         readings: list[Reading] = []
         for device in devices:
             readings += device.read(self.subject, self.settings, draws)
         return readings, draws
+
+    def conclude(self, flags: Verification, readings: list[Reading], draws: Draws) -> Examination:
+        """Find the transitions, and put everything together."""
+        found = find_transitions(readings, flags.flagged_edges)
+        self.store.log("read", readings=len(readings), transitions=len(found))
+        geometric = [t for t in found if "llc" in t.signals or not any(r.name == "llc" for r in readings)]
+        others = tuple(t for t in found if t not in geometric)
+        return Examination(
+            self.subject, self.settings, self.store, flags, tuple(readings), tuple(geometric), others, draws
+        )
 
 
 def settings_from(*given: dict[str, Any]) -> SamplerSettings:

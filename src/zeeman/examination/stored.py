@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from zeeman.errors import ZeemanError
@@ -14,13 +14,13 @@ from zeeman.examination.bands import by_place, read_bands, refuse_few_tokens
 from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
 from zeeman.examination.responses import Place
-from zeeman.examination.store import Store, UnitStore
+from zeeman.examination.store import Store
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
-_LAYOUT = "6"
+_LAYOUT = "7"
 """Changes when the document of bands does, so that kept ones are laid out anew."""
 
 
@@ -159,7 +159,7 @@ def chains_of(
 
 def _observing(store: Store, names: set[str]) -> list[Unit]:
     """Chains that observed all of some probes, each once."""
-    units = [u for u in stored_units(store) if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]
+    units = [u for u in store.units() if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]
     once = {u.chain_key: u for u in units}
     return sorted(once.values(), key=lambda u: (u.step, u.component, u.chain))
 
@@ -195,32 +195,8 @@ def _of_data(unit: Unit, library: Library) -> bool:
 
 
 def stored_ablations(store: Store) -> list[Unit]:
-    """The finished ablations of a store."""
-    return [unit for unit in stored_units(store) if unit.kind == "ablation"]
-
-
-def stored_units(store: Store) -> list[Unit]:
-    """The finished units of a store that this version could have run."""
-    found = []
-    for path in sorted((store.path / "units").iterdir()):
-        if path.is_dir() and UnitStore(path).complete:
-            unit = _unit(UnitStore(path))
-            if unit.key == path.name:
-                found.append(unit)
-    return found
-
-
-def _unit(held: UnitStore) -> Unit:
-    values = {field.name: held.attribute(field.name) for field in fields(Unit)}
-    settings = values["settings"]
-    return Unit(
-        **values
-        | {
-            "settings": SamplerSettings(**settings) if settings else None,
-            "observed": tuple((name, digest) for name, digest in values["observed"]),
-            "matched": tuple(values["matched"]),
-        }
-    )
+    """The finished ablations of a store; of those at one step, the one of most probes comes last."""
+    return sorted((u for u in store.units() if u.kind == "ablation"), key=lambda u: len(u.observed))
 
 
 def _refuse_other(store: Store, library: Library, names: Sequence[str]) -> None:

@@ -81,6 +81,11 @@ class Subject:
         data, n = self.library.data, self.num_data_rows
         return _observable(Probe(DATA, data.inputs[:n], data.scored[:n]))
 
+    def foils(self, name: str) -> Observable | None:
+        """The wrong answers of a probe, as what a chain could observe."""
+        foils = self.library[name].foils if name != DATA else None
+        return None if foils is None else Observable(torch.tensor(foils.inputs), torch.tensor(foils.scored[:, 1:]))
+
     def digest(self, name: str) -> str:
         """Digest of a probe or of the observed part of the data."""
         if name != DATA:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -148,18 +148,34 @@ class Unit:
     @cached_property
     def key(self) -> str:
         """Hash of everything that determines what the unit holds: of the walk, then of what is observed along it."""
-        return f"{self.chain_key}-{_hash({'observed': self.observed})[:8]}"
+        return self.key_of(SAMPLER_VERSION)
+
+    def key_of(self, version: int) -> str:
+        """The key that some version of the samplers gives."""
+        return f"{_hash(self._walk(version))[:24]}-{_hash({'observed': self.observed})[:8]}"
 
     @cached_property
     def chain_key(self) -> str:
         """Hash of all that determines the walk itself, whatever is observed along it."""
-        content = asdict(self) | {"observed": (), "sampler_version": SAMPLER_VERSION}
+        return _hash(self._walk(SAMPLER_VERSION))[:24]
+
+    @cached_property
+    def walk_key(self) -> str:
+        """Hash that units share whose walks are parts of one another: they differ in their number of draws alone."""
+        walk = self._walk(SAMPLER_VERSION)
+        if self.settings:
+            walk["settings"].pop("num_draws")
+        return _hash(walk)[:24]
+
+    def _walk(self, version: int) -> dict[str, Any]:
+        content: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        content |= {"observed": (), "sampler_version": version}
         if not self.lanczos_steps:
             content.pop("lanczos_steps")
         if self.settings:
             # A chain does not depend on how many others there are.
-            content["settings"].pop("num_chains")
-        return _hash(content)[:24]
+            content["settings"] = {k: v for k, v in asdict(self.settings).items() if k != "num_chains"}
+        return content
 
     @property
     def schedule(self) -> Schedule:

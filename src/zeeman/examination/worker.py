@@ -12,9 +12,12 @@ import numpy as np
 import torch
 
 from zeeman.examination.ablations import run_ablation
-from zeeman.examination.store import Store, UnitStore, told
+from zeeman.examination.files import told
+from zeeman.examination.inheritance import inherit_observed, inherit_walk, observed_before
+from zeeman.examination.store import Store
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import Unit
+from zeeman.examination.unit_store import UnitStore
 from zeeman.sampling import (
     Block,
     ChainState,
@@ -38,7 +41,7 @@ CHAINS_TOGETHER = 4
 """Chains of one batched walk: the default number, so that none is computed for nothing."""
 
 
-def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = None) -> None:
+def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = None, known: Sequence[Unit] = ()) -> None:
     """Compute a unit into the store, going on from where an earlier run stopped.
 
     Parameters
@@ -48,43 +51,61 @@ def run_unit(subject: Subject, store: Store, unit: Unit, parent: int | None = No
     unit : Unit
     parent : int or None
         Process that wants the unit; a worker whose parent has died stops after its block.
+    known : sequence of Unit
+        Finished units of the same walk, whose readings are taken over.
     """
     place = store.unit(unit)
     if place.complete:
         return
     with told("write", store.path):
         if unit.kind == "reference":
-            _run_reference(subject, place, unit)
+            _run_reference(subject, store, unit, known)
         elif unit.kind == "curvature":
             _run_curvature(subject, place, unit)
         elif unit.kind == "ablation":
-            run_ablation(subject, place, unit)
+            run_ablation(subject, place, unit, *observed_before(store, unit, known))
         elif unit.kind == "unloaded":
-            _run_unloaded(subject, store, place, unit, parent)
+            _run_unloaded(subject, store, unit, parent, known)
         else:
-            _run_walk(subject, place, unit, parent)
+            _run_walk(subject, store, unit, parent, known)
         place.finish()
 
 
-def _run_reference(subject: Subject, place: UnitStore, unit: Unit) -> None:
+def _run_reference(subject: Subject, store: Store, unit: Unit, known: Sequence[Unit]) -> None:
     """Losses, and for language models hits, of every scored token at the checkpoint itself."""
+    arrays, taken = observed_before(store, unit, known)
     model = subject.model(subject.series.at(unit.step))
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    for name, _ in unit.observed:
-        item = subject.observable(name)
-        parts = parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch).reading)
-        with torch.no_grad():
-            losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
-            arrays[f"observed_{name}"] = torch.cat(losses)[item.scored].numpy()
-            if subject.loss is language_model_loss:
-                hits = [language_model_hits(model, rows_of(item.batch, part)) for part in parts]
-                arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
+    for name in sorted(dict(unit.observed).keys() - taken):
+        arrays[f"observed_{name}"] = _losses(subject, model, subject.observable(name))
+        foils = subject.foils(name)
+        if foils is not None:
+            arrays[f"foils_{name}"] = _losses(subject, model, foils)
+        if subject.loss is language_model_loss:
+            item = subject.observable(name)
+            with torch.no_grad():
+                hits = [language_model_hits(model, rows_of(item.batch, p)) for p in _parts(subject, model, item)]
+            arrays[f"hits_{name}"] = torch.cat(hits)[item.scored].float().numpy()
+    place = store.unit(unit)
     place.prepare(unit, {n: v.shape for n, v in arrays.items()}, {n: len(v) for n, v in arrays.items()})
     for name, values in arrays.items():
         place.write_array(name, values)
 
 
-def run_together(subject: Subject, store: Store, units: Sequence[Unit], parent: int | None = None) -> None:
+def _parts(subject: Subject, model: torch.nn.Module, item: Observable) -> list[torch.Tensor]:
+    return parts_of(torch.arange(len(item.scored)), rows_at_once(subject.loss, model, item.batch).reading)
+
+
+def _losses(subject: Subject, model: torch.nn.Module, item: Observable) -> np.ndarray[Any, Any]:
+    with torch.no_grad():
+        parts = _parts(subject, model, item)
+        losses = [masked(subject.loss(model, rows_of(item.batch, part)))[0] for part in parts]
+        found: np.ndarray[Any, Any] = torch.cat(losses)[item.scored].numpy()
+    return found
+
+
+def run_together(
+    subject: Subject, store: Store, units: Sequence[Unit], parent: int | None = None, known: Sequence[Unit] = ()
+) -> None:
     """Compute loaded units that differ in their chain alone, in one batched walk, going on from where they stopped.
 
     Chains always walk in blocks of `CHAINS_TOGETHER`, each in its own place, whichever of them are wanted: the shape of
@@ -96,15 +117,18 @@ def run_together(subject: Subject, store: Store, units: Sequence[Unit], parent: 
     store : Store
     units : sequence of Unit
         Of one block of chains.
-    parent : int or None
+    parent, known : int or None, sequence of Unit
         As for `run_unit`.
     """
     missing = [unit for unit in units if not store.unit(unit).complete]
     with told("write", store.path):
-        states = {unit: _prepare(subject, store.unit(unit), unit)[2] for unit in missing}
-        # A kill may leave some chains a block ahead of the others.
-        for step in sorted({state.step if state else 0 for state in states.values()}):
-            standing = {u: state for u, state in states.items() if (state.step if state else 0) == step}
+        # A kill may leave some chains a block ahead of the others, and some may have been read before.
+        alike: dict[tuple[int, tuple[str, ...]], dict[Unit, ChainState | None]] = {}
+        for unit in missing:
+            state = _begin(subject, store, unit, known)
+            where = state.step if state else 0, tuple(sorted(store.unit(unit).inherited))
+            alike.setdefault(where, {})[unit] = state
+        for _, standing in sorted(alike.items()):
             _walk_together(subject, store, standing, parent)
 
 
@@ -113,7 +137,7 @@ def _walk_together(
 ) -> None:
     one, begun = next(iter(standing.items()))
     assert one.settings is not None
-    posterior, observables, _ = _prepare(subject, store.unit(one), one)
+    posterior, observables = _felt(subject, one), _unread(subject, store, one)
     first = one.chain // CHAINS_TOGETHER * CHAINS_TOGETHER
     by_chain = {unit.chain: state for unit, state in standing.items()}
     chains = range(first, first + CHAINS_TOGETHER)
@@ -148,18 +172,18 @@ def _run_curvature(subject: Subject, place: UnitStore, unit: Unit) -> None:
         place.write_array(name, values)
 
 
-def _run_unloaded(subject: Subject, store: Store, place: UnitStore, unit: Unit, parent: int | None) -> None:
+def _run_unloaded(subject: Subject, store: Store, unit: Unit, parent: int | None, known: Sequence[Unit]) -> None:
     """Differences of every scored token at independent draws of the energy of the loaded chains, forward passes only.
 
     A unit is written an observable at a time and has no state to go on from: a killed one begins again.
     """
     assert unit.settings is not None
-    observables = {name: subject.observable(name) for name, _ in unit.observed}
+    place = store.unit(unit)
     posterior = _matched(subject, store, unit)
-    shapes, chunks = _layout(unit, posterior, observables)
-    place.prepare(unit, shapes, chunks)
+    place.prepare(unit, *_layout(subject, unit, posterior))
     place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
-    for name, item in observables.items():
+    inherit_observed(store, unit, known)
+    for name, item in _unread(subject, store, unit).items():
         tiles = []
         for tile in forward_draws(
             [posterior], item, seed=unit.settings.seed, chains=[unit.chain], num_draws=unit.schedule.num_draws
@@ -185,49 +209,60 @@ def _matched(subject: Subject, store: Store, unit: Unit) -> LocalPosterior:
     return replace(start, localization=known[key])
 
 
-def _run_walk(subject: Subject, place: UnitStore, unit: Unit, parent: int | None) -> None:
+def _run_walk(subject: Subject, store: Store, unit: Unit, parent: int | None, known: Sequence[Unit]) -> None:
     assert unit.settings is not None
-    posterior, observables, state = _prepare(subject, place, unit)
+    state = _begin(subject, store, unit, known)
     chain = run_chain(
-        posterior,
+        _felt(subject, unit),
         unit.sampler,
         unit.schedule,
         seed=unit.settings.seed,
         chain=unit.chain,
-        observables=observables,
+        observables=_unread(subject, store, unit),
         block_steps=BLOCK_STEPS,
         state=state,
     )
     for block in chain:
-        _keep(place, unit, block)
+        _keep(store.unit(unit), unit, block)
         if parent is not None:
             stop_if_orphan(parent)
 
 
-def _prepare(
-    subject: Subject, place: UnitStore, unit: Unit
-) -> tuple[LocalPosterior, dict[str, Observable], ChainState | None]:
-    """Lay a loaded unit out, or pick up where it stopped; gives what it needs to go on."""
+def _begin(subject: Subject, store: Store, unit: Unit, known: Sequence[Unit]) -> ChainState | None:
+    """Lay a loaded unit out with what is known of its walk, or pick up where it stopped; gives where to go on."""
+    place, posterior = store.unit(unit), _felt(subject, unit)
+    state = place.prepare(unit, *_layout(subject, unit, posterior))
+    if state is None:
+        place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
+        state = inherit_walk(store, unit, [u for u in known if u.walk_key == unit.walk_key], BLOCK_STEPS)
+    return state
+
+
+def _felt(subject: Subject, unit: Unit) -> LocalPosterior:
+    """What a loaded chain samples."""
     settings = unit.settings
     assert settings is not None
-    observables = {name: subject.observable(name) for name, _ in unit.observed}
-    posterior = subject.posterior(
+    return subject.posterior(
         subject.series.at(unit.step),
         unit.component,
         n_beta=settings.n_beta,
         localization=settings.localization,
         batch_size=settings.batch_size,
     )
-    state = place.prepare(unit, *_layout(unit, posterior, observables))
-    place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
-    return posterior, observables, state
+
+
+def _unread(subject: Subject, store: Store, unit: Unit) -> dict[str, Observable]:
+    """The observables that were not taken over from another unit."""
+    inherited = store.unit(unit).inherited
+    return {name: subject.observable(name) for name, _ in unit.observed if name not in inherited}
 
 
 def _keep(place: UnitStore, unit: Unit, block: Block) -> None:
     draws_before = sum(unit.schedule.is_draw(step) for step in range(block.first_step))
     starts = {f"observed_{name}": draws_before for name in block.observed} | {"rows": block.first_step}
     starts |= dict.fromkeys(_block_figures(unit), block.first_step // BLOCK_STEPS)
-    place.write(block, starts)
+    # What is kept is a state at the end of a whole block, from which a longer chain has the same blocks.
+    place.write(block, starts, keep_state=block.state.step % BLOCK_STEPS == 0)
 
 
 def _block_figures(unit: Unit) -> list[str]:
@@ -245,7 +280,7 @@ def stop_if_orphan(parent: int) -> None:
 
 
 def _layout(
-    unit: Unit, posterior: LocalPosterior, observables: Mapping[str, Observable]
+    subject: Subject, unit: Unit, posterior: LocalPosterior
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
     schedule = unit.schedule
     blocks = math.ceil(schedule.num_steps / BLOCK_STEPS)
@@ -254,7 +289,7 @@ def _layout(
     if unit.kind == "loaded":
         shapes["rows"] = (schedule.num_steps, posterior.batch_size or posterior.num_rows)
         chunks["rows"] = BLOCK_STEPS
-    for name, item in observables.items():
-        shapes[f"observed_{name}"] = (schedule.num_draws, int(item.scored.sum()))
+    for name, _ in unit.observed:
+        shapes[f"observed_{name}"] = (schedule.num_draws, int(subject.observable(name).scored.sum()))
         chunks[f"observed_{name}"] = max(1, BLOCK_STEPS // schedule.num_steps_bw_draws)
     return shapes, chunks

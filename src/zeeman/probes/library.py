@@ -15,13 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zeeman.errors import ZeemanError
-from zeeman.probes.probe import METRICS, Probe
+from zeeman.probes.faults import header_keys, syntax_error
+from zeeman.probes.probe import METRICS, NAME, Probe
+from zeeman.probes.rows import read_probe, write_rows
 from zeeman.probes.vocabulary import read_vocabulary
 
-_INT64 = np.iinfo(np.int64)
 _VOCABULARY = "vocabulary.json"
 
 
@@ -47,6 +46,7 @@ class Library:
 
     Examples
     --------
+    >>> import numpy as np
     >>> def probe(name):
     ...     return Probe(name, np.array([[0, 1]]), np.array([[False, True]]))
     >>> library = Library.from_probes("tiny", probe("train"), [probe("a"), probe("b")])
@@ -90,6 +90,7 @@ class Library:
 
         Examples
         --------
+        >>> import numpy as np
         >>> probe = Probe("p", np.array([[0, 1]]), np.array([[False, True]]))
         >>> Library.from_probes("twice", probe, [probe])
         Traceback (most recent call last):
@@ -106,7 +107,8 @@ class Library:
         The folder holds ``library.toml`` with ``name``, ``data`` (which of the probes is the data), if wanted
         ``vocabulary`` (a file for :func:`~zeeman.probes.vocabulary.read_vocabulary`) and a table
         ``[probes.<name>]`` for each probe with ``file``, and if wanted ``concepts`` and ``metric``. The file holds a
-        JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0).
+        JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0),
+        ``size``, a number, and ``foils``, a list of rows of tokens, scored and size; see `Probe`.
 
         Parameters
         ----------
@@ -120,6 +122,7 @@ class Library:
         Examples
         --------
         >>> import tempfile
+        >>> import numpy as np
         >>> probes = [Probe(name, np.array([[0, 1]]), np.array([[False, True]])) for name in ("train", "a")]
         >>> library = Library.from_probes("tiny", probes[0], probes[1:])
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -131,18 +134,21 @@ class Library:
         index = _Index(file)
         index.only((), ("name", "data", "vocabulary", "probes"))
         name, data = index.field((), "name", str), index.field((), "data", str)
+        if not name or not name.isprintable():
+            raise index.error((), "name", f"gives no name: a library's name must be printable, got {name!r}")
         tables = index.field((), "probes", dict)
+        _check_names(index, tables)
         probes = {key: _read_probe(index, key) for key in tables}
         if data not in probes:
             raise index.error((), "data", f"must name one of the probes ({', '.join(probes) or 'none'}), got {data!r}")
         sample = probes.pop(data)
         if not probes:
             raise index.error((), "probes", f"must hold at least one probe besides the data {data!r}, got none")
+        words = index.field((), "vocabulary", str, "")
         try:
-            words = index.field((), "vocabulary", str, "")
             return cls(name, probes, sample, read_vocabulary(file.parent / words) if words else ())
         except ZeemanError as error:
-            raise ZeemanError(f"{file}: {error}") from error
+            raise index.error((), "vocabulary", f"names none: {str(error).rstrip('.')}") from error
 
     def to_folder(self, path: str | os.PathLike[str]) -> None:
         """Write the library to a folder, which appears complete or not at all.
@@ -158,7 +164,10 @@ class Library:
             If the folder holds anything else, or cannot be written.
         """
         target = Path(os.path.abspath(path))
-        files = {"library.toml": self._toml(), **{f"{probe.name}.jsonl": _rows(probe) for probe in (self.data, *self)}}
+        files = {
+            "library.toml": self._toml(),
+            **{f"{probe.name}.jsonl": write_rows(probe) for probe in (self.data, *self)},
+        }
         if self.vocabulary:
             files[_VOCABULARY] = json.dumps(self.vocabulary, ensure_ascii=False, indent=0) + "\n"
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -209,6 +218,7 @@ class Library:
 
         Examples
         --------
+        >>> import numpy as np
         >>> probe = Probe("p", np.array([[0, 1]]), np.array([[False, True]]))
         >>> library = Library.from_probes("two", Probe("d", probe.inputs, probe.scored), [probe], ["a", " b"])
         >>> library.text(1), library.text(2)
@@ -245,13 +255,6 @@ def _quoted(value: str | list[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _rows(probe: Probe) -> str:
-    rows = zip(probe.inputs.tolist(), probe.scored, strict=True)
-    return "".join(
-        json.dumps({"tokens": tokens, "scored": np.flatnonzero(mask).tolist()}) + "\n" for tokens, mask in rows
-    )
-
-
 def _check_distinct(library: str, probes: Sequence[Probe]) -> None:
     """Names must differ in more than case, because each is a file's name on disks that ignore case."""
     seen: dict[str, str] = {}
@@ -276,8 +279,7 @@ class _Index:
         if not file.parent.is_dir():
             raise ZeemanError(f"expected the folder of a library, but {file.parent} is no folder; check the path.")
         try:
-            self.text = file.read_text(encoding="utf-8-sig")
-            self.content = tomllib.loads(self.text)
+            raw = file.read_bytes()
         except FileNotFoundError as error:
             raise ZeemanError(
                 f"{file.parent} holds no library.toml; a library needs one that lists its probes."
@@ -286,8 +288,11 @@ class _Index:
             raise ZeemanError(
                 f"{file} cannot be read ({error.strerror}); check the path and its permissions."
             ) from error
+        try:
+            self.text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+            self.content = tomllib.loads(self.text)
         except (ValueError, RecursionError) as error:
-            raise ZeemanError(f"{file}: expected TOML in UTF-8, got a syntax error: {error}.") from error
+            raise syntax_error(file, raw, error) from error
 
     def error(self, table: tuple[str, ...], field: str, problem: str) -> ZeemanError:
         """Say what is wrong with a field, and where it stands."""
@@ -300,8 +305,8 @@ class _Index:
         current: tuple[str, ...] = ()
         for number, line in enumerate(self.text.split("\n"), start=1):
             stripped = line.strip()
-            if header := re.match(r"\[(.+)\]", stripped):
-                current = tuple(part.strip().strip("\"'") for part in header[1].split(".", 1))
+            if re.match(r"\[.+\]", stripped):
+                current = header_keys(stripped)
                 if current == (*table, field):
                     return number
             elif current == table and stripped.partition("=")[0].strip().strip("\"'") == field:
@@ -334,14 +339,31 @@ class _Index:
                 raise self.error(table, field, f"is unknown; a table of this kind has {', '.join(known)}")
 
 
+def _check_names(index: _Index, names: Iterable[str]) -> None:
+    """Refuse names of probes that are none, or the same when case is ignored."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise index.error(
+                ("probes",),
+                name,
+                "is no name: a probe's name must be 1 to 100 letters, digits, '_', '-' or '.', not starting with '-' "
+                "or '.'",
+            )
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise index.error(
+                ("probes",), name, f"is no new name: the names {other} and {name} are the same when case is ignored"
+            )
+
+
 def _read_probe(index: _Index, name: str) -> Probe:
     """Read the probe that a table of library.toml describes."""
     table = ("probes", name)
     index.only(table, ("file", "concepts", "metric"))
     file = index.file.parent / index.field(table, "file", str)
     concepts, metric = index.field(table, "concepts", list, []), index.field(table, "metric", str, "loss")
-    if not all(isinstance(concept, str) for concept in concepts):
-        raise index.error(table, "concepts", f"must be a list of strings, got {concepts!r}")
+    if not all(isinstance(concept, str) and concept and concept.isprintable() for concept in concepts):
+        raise index.error(table, "concepts", f"must be a list of strings that can be printed, got {concepts!r:.60}")
     if metric not in METRICS:
         raise index.error(table, "metric", f"must be one of {', '.join(METRICS)}, got {metric!r}")
     try:
@@ -349,67 +371,4 @@ def _read_probe(index: _Index, name: str) -> Probe:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise index.error(table, "file", f"names {file}, which cannot be read ({reason})") from error
-    rows = [_read_row(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not rows:
-        raise ZeemanError(f"{file}: probe {name} is an empty probe: expected a JSON object on each line, got none.")
-    length = len(rows[0][1])
-    for where, tokens, _ in rows:
-        if len(tokens) != length:
-            raise ZeemanError(
-                f"{where}: field 'tokens' must have one length in the whole file, "
-                f"expected {length} as in the first row, found {len(tokens)}."
-            )
-    inputs = np.array([tokens for _, tokens, _ in rows], dtype=np.int64)
-    scored = np.zeros(inputs.shape, dtype=np.bool_)
-    for row, (_, _, positions) in enumerate(rows):
-        scored[row, positions] = True
-    try:
-        return Probe(name, inputs, scored, tuple(concepts), metric)
-    except ZeemanError as error:
-        raise ZeemanError(f"{file}: {error}") from error
-
-
-def _read_row(where: str, line: bytes) -> tuple[str, list[int], list[int]]:
-    """Return where a row stands, its tokens and its scored positions."""
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ZeemanError(
-            f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got no JSON: {error}.'
-        ) from error
-    if not isinstance(row, dict):
-        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {_brief(row)}.')
-    for field in row:
-        if field not in ("tokens", "scored"):
-            raise ZeemanError(f"{where}: field {field!r} is unknown; a row has tokens and, if wanted, scored.")
-    if "tokens" not in row:
-        raise ZeemanError(f"{where}: field 'tokens' is missing; it lists the row's token ids.")
-    tokens = _read_integers(where, "tokens", row["tokens"], 0, int(_INT64.max))
-    if not tokens:
-        raise ZeemanError(f"{where}: field 'tokens' is empty; expected at least one token id.")
-    default = range(1, len(tokens))
-    scored = _read_integers(where, "scored", row.get("scored", [*default]), 1, len(tokens) - 1)
-    return where, tokens, scored
-
-
-def _read_integers(where: str, field: str, value: object, lowest: int, highest: int) -> list[int]:
-    if not isinstance(value, list):
-        raise ZeemanError(f"{where}: field {field!r} must be a list of integers, got {_brief(value)}.")
-    for position, number in enumerate(value):
-        if type(number) is not int:
-            raise ZeemanError(
-                f"{where}: field {field!r} must be a list of integers, got {_brief(number)} at position {position}."
-            )
-        if not lowest <= number <= highest:
-            bounds = (
-                f"from {lowest} to {highest}" if highest < _INT64.max else f"of at least {lowest} that fit in int64"
-            )
-            raise ZeemanError(
-                f"{where}: field {field!r} must hold integers {bounds}, got {_brief(number)} at position {position}."
-            )
-    return value
-
-
-def _brief(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return read_probe(file, lines, name, tuple(concepts), metric)

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.probes.arrays import check_tokens, checked_rows, checked_sizes
+from zeeman.probes.foils import Foils
 
-Metric = Literal["loss", "accuracy"]
+Metric = Literal["loss", "accuracy", "exact", "choice", "perplexity", "bits"]
 METRICS: tuple[str, ...] = get_args(Metric)
 # A name is also a file name and a TOML key, so it keeps to what all of them accept.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,15 @@ class Probe:
         must be False. Kept as a read-only copy.
     concepts : tuple of str
         Tags that say what the probe catches.
-    metric : {"loss", "accuracy"}
-        The behaviour that is read: mean negative log-likelihood in nats, or the fraction of right greedy answers.
+    metric : {"loss", "accuracy", "exact", "choice", "perplexity", "bits"}
+        The behaviour that is read, with ℓ_i the loss of the scored tokens of row i in nats, summed, and s_i its size:
+        the mean loss of a scored token; the fraction of scored tokens, or of whole rows, that are the first choice; the
+        fraction of rows with ℓ_i/s_i below that of each of their foils; exp(Σℓ_i / Σs_i); and Σℓ_i / (ln 2 Σs_i).
+    sizes : array, shape (n,), or None
+        For the last three: what each row counts for, such as its words, bytes or letters. None: 1 each.
+    foils : Foils or None
+        For ``choice``, and only there: wrong answers, at least one against each row. They are no part of the
+        subdistribution.
 
     Raises
     ------
@@ -61,10 +70,12 @@ class Probe:
     scored: NDArray[np.bool_]
     concepts: tuple[str, ...] = ()
     metric: Metric = "loss"
+    sizes: NDArray[np.float64] | None = None
+    foils: Foils | None = None
 
     def __post_init__(self) -> None:
         """Check every field and freeze the arrays."""
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
             raise ZeemanError(
                 "a probe's name must be 1 to 100 letters, digits, '_', '-' or '.', not starting with '-' or '.', "
                 f"got {self.name!r}."
@@ -72,13 +83,36 @@ class Probe:
         if self.metric not in METRICS:
             raise ZeemanError(f"probe {self.name}: metric must be one of {', '.join(METRICS)}, got {self.metric!r}.")
         object.__setattr__(self, "concepts", _checked_concepts(self.name, self.concepts))
-        inputs, scored = _checked_arrays(self.name, self.inputs, self.scored)
+        inputs, scored = checked_rows(self.name, self.inputs, self.scored)
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "scored", scored)
+        if self.sizes is not None:
+            object.__setattr__(self, "sizes", checked_sizes(self.name, self.sizes, len(inputs)))
+        self._check_grading()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, because a pickled array forgets that it is read-only."""
-        return Probe, (self.name, self.inputs, self.scored, self.concepts, self.metric)
+        return Probe, (self.name, self.inputs, self.scored, self.concepts, self.metric, self.sizes, self.foils)
+
+    def _check_grading(self) -> None:
+        """Refuse sizes and foils that the metric does not use, or lacks."""
+        if self.sizes is not None and self.metric not in ("choice", "perplexity", "bits"):
+            raise ZeemanError(f"probe {self.name}: the metric {self.metric} uses no sizes; leave them out.")
+        if (self.foils is None) is (self.metric == "choice"):
+            raise ZeemanError(f"probe {self.name}: foils go with the metric choice, and only with it.")
+        if self.metric in ("exact", "choice") and not self.scored.any(axis=1).all():
+            raise ZeemanError(f"probe {self.name}: the metric {self.metric} needs a scored position in each row.")
+        if self.foils is None:
+            return
+        if self.foils.inputs.shape[1] != self.inputs.shape[1]:
+            raise ZeemanError(
+                f"probe {self.name}: foils must be as long as its rows, {self.inputs.shape[1]} tokens, "
+                f"got {self.foils.inputs.shape[1]}."
+            )
+        if set(self.foils.against.tolist()) != set(range(len(self.inputs))):
+            raise ZeemanError(f"probe {self.name}: each of its {len(self.inputs)} rows needs a foil, and no other row.")
+        if (self.foils.sizes is None) is not (self.sizes is None):
+            raise ZeemanError(f"probe {self.name}: either both its rows and their foils have sizes or none.")
 
     @cached_property
     def digest(self) -> str:
@@ -94,6 +128,10 @@ class Probe:
         result = hashlib.sha256(header.encode())
         result.update(self.inputs.astype("<i8").tobytes())
         result.update(self.scored.tobytes())
+        if self.sizes is not None:
+            result.update(b"sizes" + self.sizes.astype("<f8").tobytes())
+        if self.foils is not None:
+            result.update(self.foils.to_bytes())
         return result.hexdigest()
 
     def check_vocabulary(self, size: int) -> None:
@@ -116,13 +154,9 @@ class Probe:
         zeeman.errors.ZeemanError: probe p: expected token ids from 0 to 4, got 7 in row 0 at position 1; tokenize the
         probe for this model.
         """
-        wrong = np.argwhere((self.inputs < 0) | (self.inputs >= size))
-        if len(wrong):
-            row, position = (int(index) for index in wrong[0])
-            raise ZeemanError(
-                f"probe {self.name}: expected token ids from 0 to {size - 1}, got {self.inputs[row, position]} "
-                f"in row {row} at position {position}; tokenize the probe for this model."
-            )
+        check_tokens(self.name, self.inputs, size)
+        if self.foils is not None:
+            check_tokens(f"{self.name} (foils)", self.foils.inputs, size)
 
 
 def _checked_concepts(name: str, concepts: tuple[str, ...]) -> tuple[str, ...]:
@@ -130,35 +164,3 @@ def _checked_concepts(name: str, concepts: tuple[str, ...]) -> tuple[str, ...]:
     if not good:
         raise ZeemanError(f"probe {name}: concepts must be a tuple of printable, non-empty strings, got {concepts!r}.")
     return tuple(concepts)
-
-
-def _checked_arrays(name: str, inputs: object, scored: object) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return read-only copies of both arrays, or say what is wrong with them."""
-    try:
-        raw, mask = np.asarray(inputs), np.array(scored, order="C")
-    except ValueError as error:
-        raise ZeemanError(f"probe {name}: expected rows of one length, got a ragged array.") from error
-    if raw.ndim != 2 or raw.dtype.kind not in "iu" or not np.can_cast(raw.dtype, np.int64):
-        raise ZeemanError(
-            f"probe {name}: inputs must be a 2-d array of integers that fit in int64, "
-            f"got {raw.dtype} of shape {raw.shape}."
-        )
-    if mask.shape != raw.shape or mask.dtype != np.bool_:
-        raise ZeemanError(
-            f"probe {name}: scored must be a bool array of the inputs' shape {raw.shape}, "
-            f"got {mask.dtype} of shape {mask.shape}."
-        )
-    if not raw.size:
-        raise ZeemanError(f"probe {name} is an empty probe: expected at least one row, got shape {raw.shape}.")
-    if mask[:, 0].any():
-        row = int(np.argmax(mask[:, 0]))
-        raise ZeemanError(
-            f"probe {name}: position 0 has no token before it and cannot be scored, but is in row {row}; "
-            "score positions from 1."
-        )
-    if not mask.any():
-        raise ZeemanError(f"probe {name} is an empty probe: expected at least one scored position, got none.")
-    tokens = np.array(raw, dtype=np.int64, order="C")
-    tokens.setflags(write=False)
-    mask.setflags(write=False)
-    return tokens, mask

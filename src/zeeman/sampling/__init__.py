@@ -15,7 +15,6 @@ from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
 from zeeman.sampling.curvature import lanczos as lanczos
 from zeeman.sampling.driver import Block as Block
 from zeeman.sampling.driver import ChainState as ChainState
-from zeeman.sampling.driver import Observable as Observable
 from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
 from zeeman.sampling.flat import FlatEnergy as FlatEnergy
@@ -52,3 +51,4 @@ from zeeman.sampling.sgld import SGLD as SGLD
 from zeeman.sampling.unloaded import Unloaded as Unloaded
 from zeeman.sampling.unloaded import match_energy as match_energy
 from zeeman.sampling.walk import require_reach as require_reach
+from zeeman.sampling.watching import Observable as Observable

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from zeeman.errors import ZeemanError
-from zeeman.sampling.driver import Observable
 from zeeman.sampling.patched import Edit, PatchedRuns, Values, put
 from zeeman.sampling.posterior import Loss, language_model_loss, parts_of, rows_of
+from zeeman.sampling.watching import Observable
 from zeeman.subjects.sites import Port, Site, all_sites, resolve_sites
 
 

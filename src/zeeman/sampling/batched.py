@@ -10,10 +10,11 @@ import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.chain_noise import ChainNoise, Minibatches
-from zeeman.sampling.driver import Block, ChainState, Observable, Schedule, check_fit
+from zeeman.sampling.driver import Block, ChainState, Schedule, check_fit
 from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.posterior import LocalPosterior
 from zeeman.sampling.samplers import AnySampler, Overdamped, Sampler, Vectors
+from zeeman.sampling.watching import Observable
 
 _WEIGHTS_AT_ONCE, _FEWEST_CHAINS = 2**17, 16
 """Chains go on together by as many as have so many weights in all, so that what a step touches stays in the cache."""

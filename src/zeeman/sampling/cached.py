@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -12,6 +14,9 @@ from torch import nn
 from zeeman.sampling.noise import Noise
 from zeeman.sampling.posterior import rows_of
 from zeeman.sampling.walk import Walk
+
+_HELD = 1e4
+"""Localization of the trial where the posterior has none."""
 
 
 class CachedLosses:
@@ -29,8 +34,9 @@ class CachedLosses:
     Parameters
     ----------
     walk : Walk
-        A chain at w*. Modules of its model are changed until `close`; the user's model is not.
-    batch : Any
+        A chain at w*. Modules of its model are changed until `close`; the user's model is not. Passes through it that
+        are not asked for here run as ever.
+    *batches : Any
         Rows of which the first is tried.
 
     Examples
@@ -43,11 +49,12 @@ class CachedLosses:
     (2, (4,), 64)
     """
 
-    def __init__(self, walk: Walk, batch: Any) -> None:
+    def __init__(self, walk: Walk, *batches: Any) -> None:
         self.walk = walk
-        self._batch = rows_of(batch, slice(0, 1))
-        self._stubs = [_Stub(module) for module in _still_modules(walk, self._batch)]
-        if self._stubs and not self._is_sound():
+        tried = [rows_of(batch, slice(0, 1)) for batch in batches]
+        self._batch = tried[0] if tried else None
+        self._stubs = [_Stub(module) for module in _still_modules(walk, self._batch)] if tried else []
+        if self._stubs and not all(map(self._is_sound, tried)):
             self.close()
 
     @property
@@ -58,20 +65,34 @@ class CachedLosses:
     @property
     def kept_bytes(self) -> int:
         """Memory of what is kept of the open batch."""
-        storages = [tensor.untyped_storage() for stub in self._stubs for tensor in stub.tensors]
+        storages = [t.untyped_storage() for stub in self._stubs if stub.kept for t in stub.kept.tensors]
         return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
     def open(self, batch: Any) -> torch.Tensor:
         """Turn to a batch and give its losses at the weights as they are, by the plain pass."""
-        self._batch = batch
-        for stub in self._stubs:
-            stub.forget()
+        self.turn(batch)
         return self.losses()
 
     def losses(self) -> torch.Tensor:
         """Give the losses of the open batch at the weights as they are."""
-        with torch.no_grad():
-            return self.walk.losses(self._batch)[0]
+        for stub in self._stubs:
+            stub.on = True
+        try:
+            with torch.no_grad():
+                return self.walk.losses(self._batch)[0]
+        finally:
+            for stub in self._stubs:
+                stub.on = False
+
+    def kept(self) -> list[Kept | None]:
+        """Give what is kept of the open batch, to come back to it."""
+        return [stub.kept for stub in self._stubs]
+
+    def turn(self, batch: Any, kept: Sequence[Kept | None] = ()) -> None:
+        """Turn to a batch, with what was kept of it when it was open before."""
+        self._batch = batch
+        for stub, one in zip_longest(self._stubs, kept):
+            stub.kept = one
 
     def close(self) -> None:
         """Give the modules their own forward pass back, and the memory free."""
@@ -79,46 +100,51 @@ class CachedLosses:
             stub.remove()
         self._stubs = []
 
-    def _is_sound(self) -> bool:
-        self.open(self._batch)
-        self.walk.place(self.walk.whole_noise(Noise(0, 0), 0), self.walk.posterior.localization**-0.5)
+    def _is_sound(self, batch: Any) -> bool:
+        self.open(batch)
+        self.walk.place(self.walk.whole_noise(Noise(0, 0), 0), (self.walk.posterior.localization or _HELD) ** -0.5)
         found = self.losses()
         intact = all(stub.is_intact for stub in self._stubs)
-        sound = intact and torch.equal(found, self.open(self._batch))
+        sound = intact and torch.equal(found, self.open(batch))
         self.walk.restore(self.walk.center)
         return sound
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a module gave, with its tensors and how often they had been written to."""
+
+    output: Any
+    tensors: list[torch.Tensor]
+    versions: list[int]
+
+
 class _Stub:
-    """Stands in for a module's forward pass: runs it once, and then returns what it gave."""
+    """Stands in for a module's forward pass: while on, runs it once, and then returns what it gave."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module, self._own = module, module.__dict__.get("forward")
         self._run: Callable[..., Any] = module.forward
-        self._output: Any = None
-        self._known = False
-        self.tensors: list[torch.Tensor] = []
-        self._versions: list[int] = []
+        self.on = False
+        self.kept: Kept | None = None
         module.__dict__["forward"] = self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._known:
-            self._output, self._known = self._run(*args, **kwargs), True
-            self.tensors = list(_tensors(self._output))
-            self._versions = [tensor._version for tensor in self.tensors]
-        return self._output
+        if not self.on:
+            return self._run(*args, **kwargs)
+        if self.kept is None:
+            output = self._run(*args, **kwargs)
+            tensors = list(_tensors(output))
+            self.kept = Kept(output, tensors, [tensor._version for tensor in tensors])
+        return self.kept.output
 
     @property
     def is_intact(self) -> bool:
         """Whether nobody wrote into the output since it was kept."""
-        return self._versions == [tensor._version for tensor in self.tensors]
-
-    def forget(self) -> None:
-        self._output, self._known = None, False
-        self.tensors, self._versions = [], []
+        return self.kept is None or self.kept.versions == [tensor._version for tensor in self.kept.tensors]
 
     def remove(self) -> None:
-        self.forget()
+        self.kept = None
         del self._module.__dict__["forward"]
         if self._own is not None:
             self._module.__dict__["forward"] = self._own

@@ -11,10 +11,11 @@ import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.batched import _FEWEST_CHAINS, _WEIGHTS_AT_ONCE, _acts_on_each_weight, _Walks
-from zeeman.sampling.driver import Block, ChainState, Observable, Schedule, check_fit
+from zeeman.sampling.driver import Block, ChainState, Schedule, check_fit
 from zeeman.sampling.flat import FlatEnergy
 from zeeman.sampling.posterior import LocalPosterior
 from zeeman.sampling.samplers import AnySampler, Sampler, Vectors
+from zeeman.sampling.watching import Observable
 from zeeman.subjects.component import Component
 
 

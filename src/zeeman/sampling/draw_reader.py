@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.cached import CachedLosses
-from zeeman.sampling.driver import Observable
 from zeeman.sampling.noise import Noise, room
 from zeeman.sampling.posterior import LocalPosterior, rows_of
 from zeeman.sampling.samplers import Vectors
 from zeeman.sampling.walk import Walk
+from zeeman.sampling.watching import Observable
 
 BYTES_AT_ONCE = 2**25
 """Most memory of the differences of one tile, and of the noise that is kept from one tile to the next."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise, minibatch
-from zeeman.sampling.posterior import LocalPosterior, rows_of
+from zeeman.sampling.posterior import LocalPosterior
 from zeeman.sampling.samplers import AnySampler, MetropolisSampler, Overdamped, Position, Sampler, Vectors
 from zeeman.sampling.walk import Reference, Walk, reference_of, rows_and_gradient
+from zeeman.sampling.watching import Observable, Watching
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,6 @@ class Schedule:
         """Whether the weights before this step's move are a draw (the last of each spacing is)."""
         after = step - self.num_burnin_steps + 1
         return after > 0 and after % self.num_steps_bw_draws == 0
-
-
-@dataclass(frozen=True, eq=False)
-class Observable:
-    """Tokens (or samples) whose losses are read at every draw.
-
-    Parameters
-    ----------
-    batch : Any
-        Goes to the loss as it is.
-    scored : Tensor of bool
-        Which of the losses count, in the shape that the loss returns.
-    """
-
-    batch: Any
-    scored: torch.Tensor
 
 
 @dataclass
@@ -152,26 +136,27 @@ def run_chain(
     """
     check_fit(posterior, sampler, schedule)
     walk = Walk(posterior)
+    watching = Watching(walk, observables or {})
     try:
-        yield from _blocks(walk, sampler, schedule, seed, chain, observables or {}, block_steps, state)
+        yield from _blocks(walk, watching, sampler, schedule, seed, chain, block_steps, state)
     finally:
+        watching.close()
         walk.close()
 
 
 def _blocks(
     walk: Walk,
+    watching: Watching,
     sampler: AnySampler,
     schedule: Schedule,
     seed: int,
     chain: int,
-    watched: Mapping[str, Observable],
     block_steps: int,
     state: ChainState | None,
 ) -> Iterator[Block]:
     posterior = walk.posterior
     with torch.no_grad():
         reference = reference_of(walk, posterior.shared) if sampler.needs_gradient else None
-        expected = {name: _scored(walk, item) for name, item in watched.items()}
     state = state or ChainState(0, walk.center, sampler.init(walk.weights))
     walk.restore(state.weights)
     beside = {name: [v.clone() for v in vectors] for name, vectors in state.sampler.items()}
@@ -179,7 +164,7 @@ def _blocks(
     for first in range(state.step, schedule.num_steps, block_steps):
         steps = range(first, min(first + block_steps, schedule.num_steps))
         rows = np.full((len(steps), posterior.batch_size or posterior.num_rows), np.nan, np.float32)
-        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watching.expected}
         virial = heat = math.nan
         for step in steps:
             gradient: Vectors = []
@@ -192,15 +177,21 @@ def _blocks(
                 if isinstance(sampler, Overdamped):
                     heat = walk.heat(sampler.step_sizes(beside, step), gradient)
             if schedule.is_draw(step):
-                with torch.no_grad():
-                    for name, item in watched.items():
-                        seen[name].append(_difference(walk, item, expected[name]))
+                for name, differences in seen.items():
+                    differences.append(watching.differences(name))
             if reference is not None and not walk.lost:
                 mover.move(gradient, step)
         gradient = []  # its memory serves the copy of the weights
         after = _snapshot(walk, beside, steps.stop)
         yield Block(
-            first, rows, walk.distance(), virial, _stacked(seen, expected), after, heat, mover.acceptance(len(steps))
+            first,
+            rows,
+            walk.distance(),
+            virial,
+            _stacked(seen, watching.expected),
+            after,
+            heat,
+            mover.acceptance(len(steps)),
         )
 
 
@@ -350,16 +341,3 @@ def _move(walk: Walk, sampler: Sampler, gradient: Vectors, noise: Noise, beside:
                 {name: vectors[some] for name, vectors in beside.items()},
                 posterior.n_beta, posterior.localization, step,
             )  # fmt: skip
-
-
-def _difference(walk: Walk, item: Observable, expected: torch.Tensor) -> NDArray[np.float32]:
-    found = torch.full_like(expected, math.nan) if walk.lost else _scored(walk, item) - expected
-    difference: NDArray[np.float32] = found.numpy()
-    return difference
-
-
-def _scored(walk: Walk, item: Observable) -> torch.Tensor:
-    parts = walk.parts(torch.arange(len(item.scored)))
-    if len(parts) == 1:
-        return walk.losses(item.batch)[0][item.scored]
-    return torch.cat([walk.losses(rows_of(item.batch, part))[0][item.scored[part]] for part in parts])

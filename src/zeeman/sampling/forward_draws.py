@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.draw_reader import DrawReader, Draws
-from zeeman.sampling.driver import Observable
 from zeeman.sampling.posterior import LocalPosterior, check_number, rows_of, walker
 from zeeman.sampling.repeatability import require_repeatable
+from zeeman.sampling.watching import Observable
 
 _TRIED = 8
 """Windows on which a loss must repeat itself."""

@@ -12,9 +12,9 @@ from torch import nn
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.draw_reader import pick
-from zeeman.sampling.driver import Observable
 from zeeman.sampling.posterior import LocalPosterior, Loss, parts_of, rows_at_once, rows_of, walker
 from zeeman.sampling.repeatability import require_repeatable
+from zeeman.sampling.watching import Observable
 from zeeman.subjects.component import Component
 from zeeman.subjects.sites import Port, Site
 

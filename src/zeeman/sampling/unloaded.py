@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from zeeman.sampling.driver import Observable, Schedule, run_chain
+from zeeman.sampling.driver import Schedule, run_chain
 from zeeman.sampling.posterior import LocalPosterior, check_number
 from zeeman.sampling.samplers import Vectors
+from zeeman.sampling.watching import Observable
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Walk:
         stretches = list(together(self.weights))
         held = torch.empty(max(room(self.wanted[some]) for some in stretches))
         self.stretches = [(some, *self._noise_of(some, held)) for some in stretches]
+        self.lost = False
         self.at_once = rows_at_once(posterior.loss, self.model, posterior.data)
 
     def losses(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:

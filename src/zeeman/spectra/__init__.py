@@ -23,6 +23,7 @@ from zeeman.spectra.hessian import rank_with_gap as rank_with_gap
 from zeeman.spectra.hessian import spectral_density as spectral_density
 from zeeman.spectra.hessian import trace as trace
 from zeeman.spectra.influence import Influence as Influence
+from zeeman.spectra.influence import correlations as correlations
 from zeeman.spectra.influence import influence as influence
 from zeeman.spectra.influence import influence_of_pairs as influence_of_pairs
 from zeeman.spectra.influence import influence_tiles as influence_tiles
@@ -53,6 +54,7 @@ from zeeman.spectra.response import respond as respond
 from zeeman.spectra.reweighting import Weights as Weights
 from zeeman.spectra.reweighting import importance_weights as importance_weights
 from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
+from zeeman.spectra.shifted import shifted_nulls as shifted_nulls
 from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume

@@ -57,7 +57,7 @@ def influence(first: NDArray[np.floating], second: NDArray[np.floating] | None =
     ----------
     first, second : array, shape (items, chains, draws) or (items, positions, chains, draws)
         ℓ_z(w) − ℓ_z(w*) on the same draws, in any precision; positions are summed (per-sequence losses). None: the
-        first with itself.
+        first with itself, at half the work, since K is symmetric.
     tile : int
         Items at once; memory beyond the answer is a few (tile, tile) and (tile, chains · draws) arrays.
 
@@ -78,28 +78,31 @@ def influence(first: NDArray[np.floating], second: NDArray[np.floating] | None =
     >>> found.correlation.round(6).tolist()
     [[1.0, -1.0], [-1.0, 1.0]]
     """
-    second = first if second is None else second
-    shape = first.shape[0], second.shape[0]
+    shape = first.shape[0], (first if second is None else second).shape[0]
     kernel, kernel_se, correlation, correlation_se = np.empty((4, *shape))
     constant = np.empty(shape[0], bool), np.empty(shape[1], bool)
     reason = ONE_CHAIN if first.shape[-2] < 2 else ""
     answer = Influence(kernel, kernel_se, correlation, correlation_se, *constant, reason)
     for rows, columns, part in influence_tiles(first, second, tile=tile):
         for name in ("kernel", "kernel_se", "correlation", "correlation_se"):
-            getattr(answer, name)[rows, columns] = getattr(part, name)
+            whole, found = getattr(answer, name), getattr(part, name)
+            whole[rows, columns] = found
+            if second is None:
+                whole[columns, rows] = found.T
         answer.constant_first[rows], answer.constant_second[columns] = part.constant_first, part.constant_second
     return answer
 
 
 def influence_tiles(
-    first: NDArray[np.floating], second: NDArray[np.floating], *, tile: int = 128
+    first: NDArray[np.floating], second: NDArray[np.floating] | None = None, *, tile: int = 128
 ) -> Iterator[tuple[slice, slice, Influence]]:
     """Loss kernel a tile at a time, for kernels that do not fit into memory.
 
     Parameters
     ----------
     first, second : array, shape (items, chains, draws) or (items, positions, chains, draws)
-        As for `influence`; anything that is sliced along its first axis.
+        As for `influence`; anything that is sliced along its first axis. None: the first with itself, of which tiles
+        below the diagonal are left out.
     tile : int
 
     Yields
@@ -118,14 +121,75 @@ def influence_tiles(
     >>> losses = np.random.default_rng(0).normal(size=(5, 2, 10))
     >>> [part.kernel.shape for _, _, part in influence_tiles(losses, losses, tile=3)]
     [(3, 3), (3, 2), (2, 3), (2, 2)]
+    >>> [part.kernel.shape for _, _, part in influence_tiles(losses, tile=3)]
+    [(3, 3), (3, 2), (2, 2)]
     """
+    itself, second = second is None, first if second is None else second
     refuse_other_draws(first, second)
-    bounds = [range(0, losses.shape[0], tile) for losses in (first, second)]
-    for low in bounds[0]:
+    for low in range(0, first.shape[0], tile):
         left = _Side.of(first[low : low + tile])
-        for start in bounds[1]:
+        for start in range(low if itself else 0, second.shape[0], tile):
             rows, columns = slice(low, low + tile), slice(start, start + tile)
             yield rows, columns, _kernel(left, _Side.of(second[columns]))
+
+
+def correlations(first: NDArray[np.floating], second: NDArray[np.floating] | None = None) -> NDArray[np.floating]:
+    """ρ_zz' = Cov(ℓ_z, ℓ_z')/(σ_z σ_z') of all pairs and nothing else: one product, with no errors.
+
+    Parameters
+    ----------
+    first, second : array, shape (items, chains, draws) or (items, positions, chains, draws)
+        As for `influence`.
+
+    Returns
+    -------
+    array, shape (first, second)
+        In single precision unless either set is in double; 0 where a loss does not move, NaN where it is not finite.
+
+    Raises
+    ------
+    ZeemanError
+        If the shapes do not fit together or there are fewer than three draws.
+
+    Examples
+    --------
+    >>> losses = np.random.default_rng(0).normal(size=(5, 2, 10))
+    >>> bool(np.allclose(correlations(losses), influence(losses).correlation))
+    True
+    """
+    refuse_other_draws(first, first if second is None else second)
+    left = unit_losses(first)
+    # Of a matrix with its own transpose numpy computes one half.
+    return left @ (left if second is None else unit_losses(second)).T
+
+
+def unit_losses(losses: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Losses less their mean over all draws, of norm 1, shape (items, draws); 0 where they stand still.
+
+    Examples
+    --------
+    >>> unit_losses(np.array([[[1.0, 2.0], [3.0, 2.0]]])).round(3).tolist()
+    [[-0.707, 0.0, 0.707, 0.0]]
+    """
+    flat, _ = _centred(losses)
+    norm = np.linalg.norm(flat, axis=1, keepdims=True)
+    norm[norm == 0] = 1.0
+    flat /= norm
+    return flat
+
+
+def _centred(losses: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Losses less their mean over all draws, shape (items, draws), and which of them stand still."""
+    if losses.ndim == 4:
+        losses = losses.sum(axis=1, dtype=np.float64)
+    # Half precision holds losses, but not their sums.
+    flat = np.array(losses, np.result_type(losses.dtype, np.float32)).reshape(len(losses), -1)
+    constant = (flat == flat[:, :1]).all(axis=1)
+    # A loss that left the finite numbers makes its own row NaN and no other.
+    flat[~np.isfinite(flat).all(axis=1)] = math.nan
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat[constant] = 0.0
+    return flat, constant
 
 
 def influence_of_pairs(
@@ -202,15 +266,7 @@ class _Side:
     @classmethod
     def of(cls, losses: NDArray[np.floating]) -> _Side:
         chains, draws = losses.shape[-2:]
-        if losses.ndim == 4:
-            losses = losses.sum(axis=1, dtype=np.float64)
-        # Half precision holds losses, but not their sums.
-        flat = np.array(losses, np.result_type(losses.dtype, np.float32)).reshape(len(losses), -1)
-        constant = (flat == flat[:, :1]).all(axis=1)
-        # A loss that left the finite numbers makes its own row NaN and no other.
-        flat[~np.isfinite(flat).all(axis=1)] = math.nan
-        flat -= flat.mean(axis=1, keepdims=True)
-        flat[constant] = 0.0
+        flat, constant = _centred(losses)
         inner = stretch_edges(draws)
         edges = np.append((np.arange(chains)[:, None] * draws + inner[:-1]).ravel(), chains * draws)
         sums = np.add.reduceat(flat, edges[:-1], axis=1).T

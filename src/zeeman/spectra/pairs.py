@@ -11,7 +11,7 @@ from scipy import stats
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.statistics import effective_draws
-from zeeman.spectra.influence import influence_of_pairs, refuse_other_draws
+from zeeman.spectra.influence import influence_of_pairs, refuse_other_draws, unit_losses
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
@@ -135,12 +135,8 @@ def strongest_pairs(first: Floats, second: Floats | None = None, *, most: int = 
 
 def _unit(losses: Floats) -> Floats:
     """Losses less their mean over all draws, of norm 1; 0 where they stand still or left the finite numbers."""
-    kind = np.result_type(losses.dtype, np.float32)
-    flat = losses.reshape(len(losses), -1).astype(kind)
-    flat[(~np.isfinite(flat)).any(axis=1) | (flat == flat[:, :1]).all(axis=1)] = 0.0
-    flat -= flat.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(flat, axis=1, keepdims=True)
-    unit: Floats = np.divide(flat, norm, out=np.zeros_like(flat), where=norm > 0)
+    unit = unit_losses(losses)
+    unit[np.isnan(unit).any(axis=1)] = 0.0
     return unit.reshape(losses.shape)
 
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,21 @@ Opened = tuple[str, tuple[Checkpoint, ...], Callable[[], nn.Module], tuple[dict[
 _FOLDER = re.compile(r"(?:checkpoint|step|global_step|iter)[-_]?(\d+)")
 
 
-def open_folder(path: Path, make_model: Callable[[], nn.Module] | None) -> Opened:
+def checkpoint_folders(path: Path) -> list[tuple[int, Path]]:
+    """Find the subfolders that are named as checkpoints are, by step; a step may occur under two names."""
+    inside = [(_FOLDER.fullmatch(child.name), child) for child in path.iterdir() if child.is_dir()]
+    return sorted((int(match[1]), child) for match, child in inside if match)
+
+
+def open_folder(path: Path, make_model: Callable[[], nn.Module] | None, only: Collection[Path] | None = None) -> Opened:
     """Read what a folder of checkpoints holds, without loading weights.
+
+    Parameters
+    ----------
+    path : Path
+    make_model : callable or None
+    only : collection of Path or None
+        Subfolders to take; None: all.
 
     Returns
     -------
@@ -42,8 +55,7 @@ def open_folder(path: Path, make_model: Callable[[], nn.Module] | None) -> Opene
     """
     if not path.is_dir():
         raise ZeemanError(f"Expected a folder of checkpoints, but {path} is not a folder; check the path.")
-    inside = [(_FOLDER.fullmatch(child.name), child) for child in path.iterdir() if child.is_dir()]
-    folders = sorted((int(match[1]), child) for match, child in inside if match)
+    folders = [(step, child) for step, child in checkpoint_folders(path) if only is None or child in only]
     if not folders:
         raise ZeemanError(
             f"{path} has no checkpoints; expected subfolders such as step00000100 (of zeeman.Recorder), "

@@ -83,19 +83,32 @@ def check_weights(folders: list[Path]) -> None:
         If a file is damaged, or a tensor has another shape than in an earlier folder.
     """
     seen: dict[str, tuple[list[int], Path]] = {}
-    for file in (file for child in folders for file in sorted(child.glob("*.safetensors"))):
-        try:
-            with safe_open(file, "pt") as opened:
-                shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise damaged(file, error) from None
-        for name, shape in shapes.items():
-            first, where = seen.setdefault(name, (shape, file.parent))
+    for folder in folders:
+        for name, shape in header_shapes(folder).items():
+            first, where = seen.setdefault(name, (shape, folder))
             if first != shape:
                 raise ZeemanError(
                     f"The checkpoints are not of one architecture: {name!r} has shape {tuple(first)} in {where} and "
-                    f"{tuple(shape)} in {file.parent}; keep one architecture in a folder."
+                    f"{tuple(shape)} in {folder}; keep one architecture in a folder."
                 )
+
+
+def header_shapes(folder: Path) -> dict[str, list[int]]:
+    """Read the shapes of all tensors in a folder's safetensors files, from the headers alone.
+
+    Raises
+    ------
+    ZeemanError
+        If a file is damaged or shorter than its header says.
+    """
+    found: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "pt") as opened:
+                found |= {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise damaged(file, error) from None
+    return found
 
 
 def damaged(path: Path | str, error: Exception) -> ZeemanError:

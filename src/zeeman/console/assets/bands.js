@@ -112,7 +112,7 @@ function carrierLook(map, limit, row, column) {
   const resolved = isNumber(value) && isNumber(error) && Math.abs(value) >= RESOLVED_AT * error;
   const shown = withError(value, error);
   const lost = list(band.ablation?.components).indexOf(map.components[row]);
-  const effect = lost < 0 ? [] : [["lost without it (nats)", withError(band.ablation.effect[lost], band.ablation.effect_se[lost])], ["stands out in", band.ablation.evidence[map.components[row]]]];
+  const effect = lost < 0 ? [] : [["lost without it (nats)", withError(band.ablation.effect[lost], band.ablation.effect_se[lost])], ...(list(band.ablation.direct).length ? [["of it straight to the logits", withError(band.ablation.direct[lost], band.ablation.direct_se[lost])]] : []), ["stands out in", band.ablation.evidence[map.components[row]]]];
   return {
     fill: isNumber(value) ? diverging(value / limit) : null,
     faint: isNumber(value) && !resolved,
@@ -148,7 +148,7 @@ function modeRows(map) {
 
 function modeTable(maps) {
   const heads = [["step", 1], ["mode", 1], ["strength", 1], ["p", 1], ["p of the gap above", 1], ["components on one side", 0], ["on the other", 0]];
-  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted columns, and the components that carry more than an even share of each")),
+  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted draws, and the components that carry more than an even share of each")),
     el("div", { class: "tall" }, el("table", { class: "health modes" }, el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))), el("tbody", {}, maps.flatMap(modeRows)))));
 }
 
@@ -167,7 +167,9 @@ const topOf = (names, values, errors, most = 2) => list(names).map((name, index)
 // The heads and MLPs without which the band's tokens lose most, beyond three standard errors.
 function ablated(band) {
   const found = band.ablation;
-  return found ? topOf(found.components, found.effect, found.effect_se, 3) || "none resolved" : "\u2013";
+  if (!found) return "\u2013";
+  const straight = topOf(found.components, found.direct, found.direct_se, 3);
+  return [topOf(found.components, found.effect, found.effect_se, 3) || "none resolved", list(found.direct).length ? el("div", { class: "aside" }, `straight to the logits: ${straight || "none resolved"}`) : null];
 }
 
 function bandRow(map, band) {
