@@ -37,6 +37,12 @@ def told_apart(rho: Floats, bands: Integers, layers: dict[str, Floats], asked: A
     }
 
 
+def by_amplitude(amplitudes: Floats, asked: Asked, rule: int) -> float:
+    """Accuracy of telling a rule from its sham by a linear readout of log amplitudes."""
+    here = asked.rule == rule
+    return round(readout(amplitudes[here], asked.sham[here].astype(np.int64), asked.rows[here]), 3)
+
+
 def by_band(bands: Integers, labels: Integers, rows: Integers) -> float:
     """Guess what most tokens of a band are in even windows; accuracy in odd ones. No band is a band, too."""
     counts = np.zeros((bands.max() + 2, labels.max() + 1))
@@ -45,16 +51,15 @@ def by_band(bands: Integers, labels: Integers, rows: Integers) -> float:
     return float((counts.argmax(axis=1)[bands[~even]] == labels[~even]).mean())
 
 
-def kinds(rho: Floats, bands: Integers, asked: Asked) -> dict[str, Any]:
-    """Tell the kinds from each other, among the rules alone."""
+def kinds(places: Floats, bands: Integers | None, asked: Asked) -> dict[str, Any]:
+    """Tell the kinds from each other, among the rules alone; by bands too, if there are any."""
     real = ~asked.sham
-    prepared = prepare(rho[real])
-    found = k_means(prepared, len(KINDS), np.random.default_rng(0))
-    return {
+    found = k_means(places[real], len(KINDS), np.random.default_rng(0))
+    told = {
         "k_means": round(adjusted_rand_index(found, asked.kind[real]), 3),
-        "readout": round(readout(prepared, asked.kind[real], asked.rows[real]), 3),
-        "bands": round(adjusted_rand_index(bands[real], asked.kind[real]), 3),
+        "readout": round(readout(places[real], asked.kind[real], asked.rows[real]), 3),
     }
+    return told if bands is None else told | {"bands": round(adjusted_rand_index(bands[real], asked.kind[real]), 3)}
 
 
 def shams_apart(asked: Asked, accuracy: Callable[[Mask, Integers], float]) -> dict[str, float]:

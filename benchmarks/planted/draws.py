@@ -15,8 +15,9 @@ from benchmarks.planted.grammar import KIND_OF_RULE, Floats, Grammar, Integers
 from numpy.typing import NDArray
 from torch import nn
 
+from zeeman.bands import prepare, reproducible_axes
 from zeeman.sampling import SGLD, LocalPosterior, Observable, Schedule, forward_draws, gather, match_energy, run_chain
-from zeeman.spectra import Susceptibility, importance_weights, respond
+from zeeman.spectra import Susceptibility, importance_weights, log_amplitude, respond
 
 COMPONENTS = [
     *(f"l{layer}h{head}" for layer, head in itertools.product(range(3), range(4))),
@@ -86,6 +87,16 @@ class Drawn:
             differences=self.differences[:, :chains, :draws],
             drawing=self.drawing * share,
         )
+
+    @property
+    def halves(self) -> tuple[Drawn, Drawn]:
+        """The first chains and the others."""
+        middle = self.phi.shape[1] // 2
+        first, second = (
+            replace(self, phi=self.phi[:, part], differences=self.differences[:, part])
+            for part in (slice(None, middle), slice(middle, None))
+        )
+        return first, second
 
     @property
     def seconds(self) -> float:
@@ -218,6 +229,20 @@ def responses(drawn: Drawn, n_beta: float = 0.0) -> list[Susceptibility]:
         weights = importance_weights(phi, n_beta).weights if n_beta else None
         found.append(respond(phi, np.moveaxis(differences, 2, 0), weights=weights))
     return found
+
+
+def spreads(drawn: Drawn) -> Floats:
+    """Log amplitudes of all tokens and components, on axes that both halves of the chains show."""
+    whole, *parts = (
+        np.column_stack([log_amplitude(np.moveaxis(losses, 2, 0)) for losses in each.differences])
+        for each in (drawn, *drawn.halves)
+    )
+    return reproducible_axes(whole, (parts[0], parts[1]))
+
+
+def correlations(drawn: Drawn) -> Floats:
+    """ρ of all tokens and components, prepared."""
+    return prepare(np.column_stack([each.rho for each in responses(drawn)]))
 
 
 def trust(drawn: Drawn, n_beta: float) -> dict[str, Any]:

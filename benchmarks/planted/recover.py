@@ -7,9 +7,9 @@ FOLDER keeps the training of the seed and its draws; what is there is not made a
 - ``energy``: unloaded draws of several energies on few windows, 24 a component. The energy of all other sections, a
   tenth of a nat, was set before any was tried, and stays;
 - ``activations``: at the last checkpoint, settled tokens of the rules (without shams): the activations of every layer;
-- ``unloaded``: the same tokens by 12, 24 and 60 unloaded draws: ρ, raw covariance and draws of other chains (null), by
-  k-means at the true number and by clusterings that find their own (`cluster_rows`, the bands of `zeeman bands`, the
-  published one), how stable they are, tokens shuffled, and weights to colder nβ;
+- ``unloaded``: the same tokens by 12, 24 and 60 unloaded draws: ρ, raw covariance, draws of other chains (null) and log
+  amplitudes, by k-means at the true number and by clusterings that find their own (`cluster_rows`, the bands of
+  `zeeman bands`, the published one), how stable they are, tokens shuffled, and weights to colder nβ;
 - ``antithetic``: the same by pairs ±δ, 20 and 60 draws;
 - ``loaded``: the same by SGLD draws of the same energies: the raw covariance with published clusters is the published
   estimator;
@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.planted.activations import activations, k_means, readout
-from benchmarks.planted.apart import by_band, kinds, shams_apart, told_apart, z_scored
+from benchmarks.planted.apart import by_amplitude, by_band, kinds, shams_apart, told_apart, z_scored
 from benchmarks.planted.draws import (
     CHAINS,
     DRAWS,
@@ -43,19 +43,30 @@ from benchmarks.planted.draws import (
     Asked,
     Drawn,
     ask,
+    correlations,
     loaded,
     responses,
+    spreads,
     trust,
     unloaded,
 )
 from benchmarks.planted.draws import DATA as DATA_WINDOWS
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar
 from benchmarks.planted.landscape import compared
-from benchmarks.planted.scores import about, bands, clustered, resolution, scored, stability
+from benchmarks.planted.scores import (
+    about,
+    bands,
+    clustered,
+    confused,
+    resolution,
+    scored,
+    stability,
+    stability_of_bands,
+)
 from benchmarks.planted.training import outcome, train
 from torch import nn
 
-from zeeman.bands import adjusted_rand_index, cluster_tokens, prepare
+from zeeman.bands import adjusted_rand_index, prepare
 from zeeman.spectra import shuffled_tokens
 from zeeman.subjects import Series
 
@@ -156,12 +167,11 @@ def without_load(bench: Bench) -> dict[str, Any]:
     asked, drawn = _at_the_end(bench)
     rows = _read(drawn, asked, CUTS)
     rho = np.column_stack([each.rho for each in responses(drawn)])
-    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked)
+    rows["shuffled tokens"] = scored(prepare(shuffled_tokens(rho, 0)), asked)
     for n_beta in COLDER:
         chi = responses(drawn, n_beta)
         matrix = np.column_stack([each.rho for each in chi])
-        row = {**trust(drawn, n_beta), **scored(matrix, asked), **clustered(matrix, asked)}
-        rows[f"rho, reweighted to {n_beta:g}"] = row | {"bands": about(bands(chi), asked)}
+        rows[f"rho, reweighted to {n_beta:g}"] = {**trust(drawn, n_beta), **scored(prepare(matrix), asked)}
     return {"tokens": len(asked.rule), "tokens_by_rule": np.bincount(asked.rule).tolist(), "rows": rows}
 
 
@@ -199,7 +209,11 @@ def _compared(unloaded: Drawn, loaded: Drawn, asked: Asked) -> dict[str, Any]:
         "draws": unloaded.phi[0].size,
         "energy": [_spread(side.phi.mean(axis=(1, 2))) for side in (unloaded, loaded)],
         "localization_loaded_over_unloaded": _spread(loaded.localization / unloaded.localization),
-        "kinds": [kinds(rho, bands(side), asked) for rho, side in zip(matrices, chi, strict=True)],
+        "kinds": [
+            kinds(prepare(rho), bands(drawn, side), asked)
+            for rho, drawn, side in zip(matrices, (unloaded, loaded), chi, strict=True)
+        ],
+        "kinds_by_amplitude": [kinds(spreads(drawn), None, asked) for drawn in (unloaded, loaded)],
         **compared(*chi, asked),
     }
 
@@ -215,9 +229,9 @@ def layers(bench: Bench) -> dict[str, Any]:
         for place, behind in (("predicting", 1), ("reading", 0))
         for layer, array in arrays.items()
     }
-    rows = {name: {**seconds, **scored(matrix, asked)} for name, matrix in matrices.items()}
+    rows = {name: {**seconds, **scored(prepare(matrix), asked)} for name, matrix in matrices.items()}
     best = max(rows, key=lambda name: rows[name]["k_means"]["kind"])
-    rows[best] |= clustered(matrices[best], asked)
+    rows[best] |= clustered(prepare(matrices[best]), asked)
     return {"rows": rows}
 
 
@@ -229,29 +243,29 @@ def _at_the_end(bench: Bench) -> tuple[Asked, Drawn]:
 def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for chains, draws in cuts:
-        part, whole = drawn.first(chains, draws), (chains, draws) == cuts[-1]
+        part, number, whole = drawn.first(chains, draws), chains * draws, (chains, draws) == cuts[-1]
         begun = time.process_time()
         chi = responses(part)
         seconds = part.seconds + time.process_time() - begun
         costs = {
-            "draws": chains * draws,
+            "draws": number,
             "cpu_seconds": round(seconds, 1),
             "setting_up": round(part.setting_up, 1),
             "energy": _spread(part.phi.mean(axis=(1, 2))),
             "localization": _spread(part.localization),
         }
         for name in ("rho", "covariance", "null") if whole else ("rho", "covariance"):
-            matrix = np.column_stack([getattr(each, name) for each in chi])
-            row = rows[f"{name}, {chains * draws} draws"] = {
-                **costs, **scored(matrix, asked), **clustered(matrix, asked)
-            }  # fmt: skip
-            if name == "rho":
-                halves = np.stack([each.rho_halves for each in chi], axis=-1)
-                row |= {**resolution(chi, seconds), "bands": about(bands(chi), asked)}
-                row["stability"] = stability((halves[0], halves[1]), matrix, whole)
-            elif name == "null":
-                row["bands"] = about(cluster_tokens(matrix.T)[0], asked)
-            print(name, chains * draws, json.dumps(row), flush=True)
+            places = prepare(np.column_stack([getattr(each, name) for each in chi]))
+            rows[f"{name}, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
+        told = rows[f"rho, {number} draws"]
+        told |= {**resolution(chi, seconds), "bands": about(bands(part, chi), asked)}
+        places = spreads(part)
+        rows[f"amplitude, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
+        if whole:
+            told["stability"] = {**stability(part, correlations), "draws_bands": stability_of_bands(part)}
+            rows[f"amplitude, {number} draws"]["stability"] = stability(part, spreads)
+            rows[f"amplitude, {number} draws"]["confusion"] = confused(places, asked)
+        print(number, json.dumps(rows), flush=True)
     return rows
 
 
@@ -274,7 +288,7 @@ def series(bench: Bench) -> dict[str, Any]:
 def _at_step(drawn: Drawn, model: nn.Module, asked: Asked, losses: dict[str, tuple[float, float]]) -> dict[str, Any]:
     """Of each rule its loss and that of its sham, and how well they are told apart."""
     chi = responses(drawn)
-    rho, found = np.column_stack([each.rho for each in chi]), bands(chi)
+    rho, found, amplitudes = np.column_stack([each.rho for each in chi]), bands(drawn, chi), spreads(drawn)
     arrays = activations(model, asked.item.batch.numpy())
     behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
     return {
@@ -286,13 +300,16 @@ def _at_step(drawn: Drawn, model: nn.Module, asked: Asked, losses: dict[str, tup
                 "loss": round(losses[mode][0], 3),
                 "loss_sham": round(losses[mode][1], 3),
                 **told_apart(rho, found, behind, asked, index),
+                "readout_amplitude": by_amplitude(amplitudes, asked, index),
             }
             for index, mode in enumerate(RULES)
         },
         "number_of_bands": int(found.max()) + 1,
-        "kinds": kinds(rho, found, asked),
+        "kinds": kinds(prepare(rho), found, asked),
+        "kinds_by_amplitude": kinds(amplitudes, None, asked),
         "shams_apart": {
             "readout": _shams_by_readout(prepare(rho), asked),
+            "amplitude": _shams_by_readout(amplitudes, asked),
             "bands": shams_apart(asked, lambda here, labels: by_band(found[here], labels, asked.rows[here])),
             "activations": {name: _shams_by_readout(z_scored(array), asked) for name, array in behind.items()},
         },

@@ -69,6 +69,8 @@ def test_unloaded_draws_keep_their_order(asked, drawn):
     assert drawn.first(3, 2).phi.shape == (len(COMPONENTS), 3, 2)
     assert drawn.first(CHAINS, 2).drawing == pytest.approx(drawn.drawing * 2 / 3)
     assert len(responses(drawn)[0].rho) == len(asked.rule)
+    assert [half.phi.shape[1] for half in drawn.halves] == [CHAINS // 2, CHAINS // 2]
+    assert (np.concatenate([half.differences for half in drawn.halves], axis=1) == drawn.differences).all()
 
 
 def test_draws_are_kept_in_a_file(drawn, tmp_path):
@@ -93,7 +95,7 @@ def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
     found = push_clusters(neighbour_graph(prepare(matrix), 15), np.random.default_rng(0))
     assert adjusted_rand_index(found, labels) > 0.9
     noise = np.random.default_rng(1).standard_normal(matrix.shape)
-    score = scored(noise, asked) | clustered(noise, asked)
+    score = scored(prepare(noise), asked) | clustered(prepare(noise), asked)
     assert abs(score["k_means"]["rule"]) < 0.03
     assert abs(score["found"]["kind"]) < 0.03
 
