@@ -13,12 +13,14 @@ SECONDS = (5, 20, 50, 100, 200, 500)
 DASHES = ("", "5 3", "1 3", "8 3 2 3")
 """One a seed."""
 COLOURS = {
+    "amplitude, unloaded": "#5b3fa0",
     "ρ, unloaded": "#1b6ca8",
     "ρ, unloaded, pairs ±δ": "#35a79c",
     "ρ, loaded": "#d1742f",
     "raw covariance, loaded": "#8c2f4b",
 }
 SOURCES = {
+    "amplitude, unloaded": ("unloaded", "amplitude"),
     "ρ, unloaded": ("unloaded", "rho"),
     "ρ, unloaded, pairs ±δ": ("antithetic", "rho"),
     "ρ, loaded": ("loaded", "rho"),

@@ -30,7 +30,14 @@ def main() -> None:
     seeds = {name: found for name, found in sorted(kept.items()) if name.isdigit()}
     tokens = " and ".join(str(found["unloaded"]["tokens"]) for found in seeds.values())
     parts = [HEAD.format(date=kept["date"]), FINDINGS.read_text().strip(), "## Were the modes learned?", TRAINING]
-    parts += [modes(seeds), "## Recovery", RECOVERY.format(tokens=tokens, names=" and ".join(seeds)), recovery(seeds)]
+    parts += [
+        modes(seeds),
+        "## Recovery",
+        RECOVERY.format(tokens=tokens, names=" and ".join(seeds)),
+        recovery(seeds),
+        CONFUSION,
+        confusion(seeds),
+    ]
     PAGE.with_suffix(".svg").write_text(drawing(seeds))
     parts += ["## Stability", STABILITY, stable(seeds), "## Cost", COST, cost(seeds), CURVE, WEIGHTS, weights(seeds)]
     parts += [f"Energies, seed {seed}. {energies(f['energy'])}" for seed, f in seeds.items() if "energy" in f]
@@ -58,11 +65,15 @@ can't fall below 3.178. Learned: the step from which on nine tenths of the way h
 RECOVERY = """{tokens} settled tokens of the rules, seeds {names}. Adjusted Rand index by rule (7) / by kind (6), and
 behind it the number of clusters found: with k-means at the true number on prepared rows; with the number found by
 `cluster_rows`; by the bands of `zeeman bands`; and by the published clustering, by push from random seeds without a
-null, on the same matrix. Tokens without a cluster count as alone. Readout: accuracy of a linear one on windows it was
-not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ."""
+null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both halves of the chains
+show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout: accuracy of a linear one
+on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ."""
 
-STABILITY = """Stability: index between partitions from either half of the draws (`cluster_rows` / bands / k-means), and
-between those of half of the tokens and of all (`cluster_rows` / k-means)."""
+STABILITY = """Index between partitions from either half of the chains, and between those of half of the tokens and of
+all: by k-means at the true number of kinds, with the number found, and by bands. Every half has half of the draws."""
+
+CONFUSION = """Where the index is lost: tokens of each rule in each of six clusters by k-means of log amplitudes, 60
+unloaded draws."""
 
 COST = """Cost in CPU seconds with what it took to set up (energies, burning in), and precision. Null: the same share
 for draws of other chains. Energies and γ are the least, median and most over components."""
@@ -78,22 +89,23 @@ stiff enough to freeze."""
 
 TOLD = """What is told of the truth, unloaded / loaded: accuracy of a linear readout on other windows of each rule
 against all others (chance .5), and of the two tables of bigrams, which are one kind, against each other; by kind, index
-of k-means at the true number and of bands, among the rules."""
+of k-means at the true number and of bands, among the rules, and of k-means of log amplitudes."""
 
 SERIES = """24 unloaded draws a component. Of each rule its loss in nats (that of its sham is always 3.2) and the
 accuracy, on windows that were not fitted on, of telling its tokens from those of its sham (chance .5): by the band a
-token is in / by a linear readout of ρ / by one of the activations of the best layer, chosen after the fact. One error
-of these accuracies is about .1, for tokens of one window are not independent."""
+token is in / by linear readouts of ρ / of amplitudes / of the activations of the best layer, chosen after the fact. One
+error of these accuracies is about .1, for tokens of one window are not independent."""
 
 WHOLE = """The same checkpoints as a whole. By kind, among the rules: index of the bands (found among rules and shams
-together) and of k-means, accuracy of the readout. False alarm: accuracy of telling two shams apart whose tokens stand
-at the same places, mean and largest of six pairs: by readout of ρ, by bands, and by activations of the best layer,
-chosen after the fact; these have nothing to learn but their markers."""
+together) and of k-means, accuracy of the readout of ρ. False alarm: accuracy of telling two shams apart whose tokens
+stand at the same places, mean and largest of six pairs: by readouts of ρ, by bands, by amplitudes, and by activations
+of the best layer, chosen after the fact; these have nothing to learn but their markers."""
 
 FORECAST = f"""A rule is not begun where its loss has gone less than {BEGUN:g} of the way from ln 24 to its last value.
 At these checkpoints it would be a forecast if the rule were told from its sham (by {CLEAR} errors above chance) while
 two shams are not told apart. Counted are rules at checkpoints, and pairs of shams at the same checkpoints."""
 
+LAST = "amplitude, 60 draws"
 LOADINGS = ("unloaded", "antithetic", "loaded")
 
 
@@ -131,15 +143,20 @@ def recovery(seeds: Row) -> str:
 
 
 def stable(seeds: Row) -> str:
-    lines = []
-    for seed, found in seeds.items():
-        for name, row in readings(found).items():
-            if "stability" in row:
-                told = row["stability"]
-                draws = [told.get(f"halves_of_draws{by}", "") for by in ("", "_bands", "_k_means")]
-                tokens = [told.get(f"halves_of_tokens{by}", "") for by in ("", "_k_means")]
-                lines.append([seed, name, *draws, *tokens])
-    return table(["seed", "reading", "draws", "by bands", "by k-means", "tokens", "by k-means"], lines)
+    figures = ("draws_k_means", "draws_found", "draws_bands", "tokens_k_means", "tokens_found")
+    lines = [
+        [seed, name, *(f"{row['stability'][each]:.2f}" if each in row["stability"] else "" for each in figures)]
+        for seed, found in seeds.items() for name, row in readings(found).items() if "stability" in row
+    ]  # fmt: skip
+    titles = ["draws, k-means", "draws, k found", "draws, bands", "tokens, k-means", "tokens, k found"]
+    return table(["seed", "reading", *titles], lines)
+
+
+def confusion(seeds: Row) -> str:
+    """Tokens of each rule in each cluster of the last unloaded amplitudes."""
+    counts = {seed: found["unloaded"]["rows"][LAST]["confusion"] for seed, found in seeds.items()}
+    lines = [[rule, *(cell for each in counts.values() for cell in each[i])] for i, rule in enumerate(RULES)]
+    return table(["rule", *(f"{n + 1}, seed {s}" for s, each in counts.items() for n in range(len(each[0])))], lines)
 
 
 def cost(seeds: Row) -> str:
@@ -202,15 +219,16 @@ def rules(seeds: Row) -> str:
             cells = [" / ".join(f"{side['rules'][rule]:.2f}" for side in sides) for rule in RULES]
             tied = " / ".join(f"{side['tied']:.2f}" for side in sides)
             kinds = [" / ".join(f"{side[by]:.2f}" for side in row["kinds"]) for by in ("k_means", "bands")]
-            lines.append([seed, row["step"], *cells, tied, *kinds])
-    return table(["seed", "step", *RULES, "two tables", "k-means", "bands"], lines)
+            amplitude = " / ".join(f"{side['k_means']:.2f}" for side in row["kinds_by_amplitude"])
+            lines.append([seed, row["step"], *cells, tied, *kinds, amplitude])
+    return table(["seed", "step", *RULES, "two tables", "k-means", "bands", "k-means of amplitudes"], lines)
 
 
 def along(found: Row) -> str:
     lines = []
     for step, row in found["by_step"].items():
         cells = [
-            f"{mode['loss']:.2f}: {mode['bands']:.2f} / {mode['readout']:.2f} / "
+            f"{mode['loss']:.2f}: {mode['bands']:.2f} / {mode['readout']:.2f} / {mode['readout_amplitude']:.2f} / "
             f"{max(mode['readout_activations'].values()):.2f}"
             for mode in row["modes"].values()
         ]
@@ -226,9 +244,11 @@ def whole(seeds: Row) -> str:
             false = [f"{sum(alarms) / len(alarms):.2f}, {max(alarms):.2f}" for alarms in map(list, shams(row).values())]
             energy = " ".join(map(str, row["energy"]))
             lines.append(
-                [seed, step, row["number_of_bands"], kinds["bands"], kinds["k_means"], kinds["readout"], *false, energy]
-            )
-    titles = ["seed", "step", "bands", "index", "k-means", "readout", "false by ρ", "by bands", "by activations"]
+                [seed, step, row["number_of_bands"], kinds["bands"], kinds["k_means"],
+                 row["kinds_by_amplitude"]["k_means"], kinds["readout"], *false, energy]
+            )  # fmt: skip
+    titles = ["seed", "step", "bands", "index", "k-means", "k-means of amplitudes", "readout", "false by ρ",
+              "by bands", "by amplitudes", "by activations"]  # fmt: skip
     return table([*titles, "energy, nats"], lines)
 
 
@@ -239,6 +259,7 @@ def shams(row: Row) -> dict[str, list[float]]:
     return {
         "readout": list(apart["readout"].values()),
         "bands": list(apart["bands"].values()),
+        "amplitude": list(apart["amplitude"].values()),
         "activations": [max(pair) for pair in zip(*layers, strict=True)],
     }
 
@@ -249,14 +270,14 @@ def forecast(seeds: Row) -> str:
     for seed, found in seeds.items():
         steps = found["series"]["by_step"]
         last = list(steps.values())[-1]
-        for by in ("bands", "readout", "activations"):
+        for by in ("bands", "readout", "amplitude", "activations"):
             told: dict[bool, list[bool]] = {False: [], True: []}
             false: list[bool] = []
             for row in steps.values():
                 waiting, limit = False, 0.5 + CLEAR * max(mode["readout_error"] for mode in row["modes"].values())
                 for rule, mode in row["modes"].items():
                     way = (math.log(SYMBOLS) - mode["loss"]) / (math.log(SYMBOLS) - last["modes"][rule]["loss"])
-                    accuracy = max(mode["readout_activations"].values()) if by == "activations" else mode[by]
+                    accuracy = told_by(mode, by)
                     told[way >= BEGUN].append(accuracy > limit)
                     waiting |= way < BEGUN
                 if waiting:
@@ -264,6 +285,13 @@ def forecast(seeds: Row) -> str:
             shown = [f"{sum(each)} of {len(each)}" for each in (told[False], false, told[True])]
             lines.append([seed, by, *shown])
     return table(["seed", "told by", "not begun: told", "shams told apart there", "begun: told"], lines)
+
+
+def told_by(mode: Row, by: str) -> float:
+    """Accuracy of telling a rule from its sham; of activations by the layer that tells most."""
+    if by == "activations":
+        return max(mode["readout_activations"].values())
+    return float(mode["readout_amplitude" if by == "amplitude" else by])
 
 
 def pair(row: Row | None) -> str:
