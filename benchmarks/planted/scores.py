@@ -28,6 +28,8 @@ from zeeman.bands.pagerank import personalized_pagerank
 from zeeman.spectra import Susceptibility, resolved, shifted_nulls
 
 PATIENCE, MIN_GAIN = 20, 1e-3
+FEWEST_NULLS = 19
+"""For a level of .05."""
 HALVES = 2
 """Halves of the tokens that are clustered again."""
 
@@ -61,12 +63,18 @@ def found(places: Floats) -> Integers:
     return find_clusters(neighbour_graph(places), neighbour_graph(gaussian_twin(places))).labels
 
 
-def bands(drawn: Drawn, chi: list[Susceptibility]) -> Integers:
+def bands(drawn: Drawn, chi: list[Susceptibility], count: int | None = None) -> Integers:
     """Partition tokens as `zeeman bands` does: in the modes that permuted draws do not reach, united where halves see
-    no border."""
-    rho = np.stack([each.rho for each in chi])
-    labels, _ = cluster_tokens(rho, count=significant_modes(rho.T, nulls=list(permuted(drawn))).count)
+    no border. The modes may be counted already."""
+    labels, _ = cluster_tokens(np.stack([each.rho for each in chi]), count=count or modes_of(drawn, chi))
     return unite(labels, np.stack([each.rho_halves for each in chi], axis=1))
+
+
+def modes_of(drawn: Drawn, chi: list[Susceptibility]) -> int:
+    """Count significant modes; where draws can't be permuted in 19 ways, permuted columns stand in for them."""
+    nulls = list(permuted(drawn))
+    rho = np.column_stack([each.rho for each in chi])
+    return significant_modes(rho, nulls=nulls if len(nulls) >= FEWEST_NULLS else None).count
 
 
 def permuted(drawn: Drawn) -> NDArray[np.float32]:
@@ -146,8 +154,9 @@ def stability(drawn: Drawn, places: Callable[[Drawn], Floats]) -> dict[str, floa
 
 
 def stability_of_bands(drawn: Drawn) -> float:
-    """Agreement of bands from either half of the chains."""
-    return _ari(*(bands(half, responses(half)) for half in drawn.halves))
+    """Agreement of bands from either half of the chains, in as many modes as all of them show."""
+    count = modes_of(drawn, responses(drawn))
+    return _ari(*(bands(half, responses(half), count) for half in drawn.halves))
 
 
 def resolution(chi: list[Susceptibility], seconds: float) -> dict[str, float]:
