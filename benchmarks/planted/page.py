@@ -37,6 +37,8 @@ def main() -> None:
         recovery(seeds),
         CONFUSION,
         confusion(seeds),
+        WITHOUT,
+        without(seeds),
     ]
     PAGE.with_suffix(".svg").write_text(drawing(seeds))
     parts += ["## Stability", STABILITY, stable(seeds), "## Cost", COST, cost(seeds), CURVE, WEIGHTS, weights(seeds)]
@@ -68,6 +70,8 @@ behind it the number of clusters found: with k-means at the true number on prepa
 null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both halves of the chains
 show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout: accuracy of a linear one
 on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ."""
+
+WITHOUT = """Index by kind of the same, at the true number of kinds, when tokens of some are left out."""
 
 STABILITY = """Index between partitions from either half of the chains, and between those of half of the tokens and of
 all: by k-means at the true number of kinds, with the number found, and by bands. Every half has half of the draws."""
@@ -157,6 +161,16 @@ def confusion(seeds: Row) -> str:
     counts = {seed: found["unloaded"]["rows"][LAST]["confusion"] for seed, found in seeds.items()}
     lines = [[rule, *(cell for each in counts.values() for cell in each[i])] for i, rule in enumerate(RULES)]
     return table(["rule", *(f"{n + 1}, seed {s}" for s, each in counts.items() for n in range(len(each[0])))], lines)
+
+
+def without(seeds: Row) -> str:
+    """Index by kind of the last unloaded amplitudes with some kinds left out."""
+    figures = {seed: found["unloaded"]["rows"][LAST] for seed, found in seeds.items()}
+    names = list(next(iter(figures.values()))["without"])
+    lines = [
+        [s, f"{row['k_means']['kind']:.2f}", *(f"{row['without'][n]:.2f}" for n in names)] for s, row in figures.items()
+    ]
+    return table(["seed", "all six kinds", *(f"without {name}" for name in names)], lines)
 
 
 def cost(seeds: Row) -> str:

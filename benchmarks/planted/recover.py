@@ -62,6 +62,7 @@ from benchmarks.planted.scores import (
     scored,
     stability,
     stability_of_bands,
+    without,
 )
 from benchmarks.planted.training import outcome, train
 from torch import nn
@@ -263,8 +264,8 @@ def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[s
         rows[f"amplitude, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
         if whole:
             told["stability"] = {**stability(part, correlations), "draws_bands": stability_of_bands(part)}
-            rows[f"amplitude, {number} draws"]["stability"] = stability(part, spreads)
-            rows[f"amplitude, {number} draws"]["confusion"] = confused(places, asked)
+            confusion = {"confusion": confused(places, asked), "without": without(places, asked)}
+            rows[f"amplitude, {number} draws"] |= {**confusion, "stability": stability(part, spreads)}
         print(number, json.dumps(rows), flush=True)
     return rows
 

@@ -106,6 +106,16 @@ def confused(places: Floats, asked: Asked) -> list[list[int]]:
     return told
 
 
+def without(places: Floats, asked: Asked) -> dict[str, float]:
+    """Index by kind of k-means at the true number when tokens of some kinds are left out: what confuses what."""
+    told = {}
+    for left_out in (("words",), ("brackets",), ("counting",), ("words", "brackets"), ("words", "counting")):
+        here = ~np.isin(asked.kind, [KINDS.index(kind) for kind in left_out])
+        labels = k_means(places[here], len(KINDS) - len(left_out), np.random.default_rng(0))
+        told[" and ".join(left_out)] = _ari(labels, asked.kind[here])
+    return told
+
+
 def _ari(one: Integers, other: Integers) -> float:
     return round(adjusted_rand_index(one, other), 3)
 
