@@ -3,7 +3,7 @@ from fractions import Fraction
 from math import prod
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from singularities.known import ENTRIES, germ, polynomials
@@ -48,6 +48,7 @@ def test_dimensions_times_coxeter_number_are_the_weyl_degrees(text):
     assert len(model.relevant) == len(degrees)
 
 
+@settings(max_examples=30, deadline=None)
 @given(exponents, exponents)
 def test_poincare_polynomial_is_palindromic_and_counts_the_chiral_ring(first, second):
     names = ["x", "y", "z"][: len(first)]

@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singularities.known import ENTRIES, germ, polynomials
@@ -14,6 +14,7 @@ def test_weights_are_those_of_the_tables(entry):
     assert (q and [str(w) for w in q]) == entry.get("weights")
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(2, 7), min_size=1, max_size=4))
 def test_brieskorn_germs_have_weight_one_over_the_exponent(exponents):
     names = ["x", "y", "z", "u"][: len(exponents)]

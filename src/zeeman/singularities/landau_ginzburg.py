@@ -11,7 +11,7 @@ from math import lcm, prod
 from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
-from zeeman.singularities.weights import jacobian_leading_monomials, weights
+from zeeman.singularities.weights import leading_monomials, weights
 
 Weights = Sequence[Fraction]
 
@@ -152,7 +152,7 @@ def chiral_basis(f: PolyElement) -> list[tuple[int, ...]]:
     >>> chiral_basis(x**3 + y**3)
     [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    leading = jacobian_leading_monomials(f)
+    leading = leading_monomials([f.diff(x) for x in f.ring.gens])
     bounds = [min((a[i] for a in leading if sum(a) == a[i]), default=None) for i in range(f.ring.ngens)]
     if any(bound is None for bound in bounds):
         raise ZeemanError(

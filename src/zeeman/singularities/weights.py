@@ -72,23 +72,35 @@ def is_isolated(f: PolyElement) -> bool:
     # A monomial x_i^a x_j for every i is necessary (K. Saito 1971), and cheap to see.
     if not all(any(sum(a) - a[i] <= 1 for a in f.monoms()) for i in range(n)):
         return False
-    leading = jacobian_leading_monomials(f)
-    return all(any(sum(a) == a[i] for a in leading) for i in range(n))
+    return is_finite([f.diff(x) for x in f.ring.gens])
 
 
-def jacobian_leading_monomials(f: PolyElement) -> list[tuple[int, ...]]:
-    """Leading exponents of the reduced Gröbner basis of (∂₁f, …, ∂ₙf), by degree and then reverse lexicographically.
+def is_finite(generators: Sequence[PolyElement]) -> bool:
+    """Whether the generators have finitely many common zeros over the complex numbers.
 
     Examples
     --------
     >>> from sympy import QQ, ring
     >>> R, x, y = ring("x, y", QQ)
-    >>> jacobian_leading_monomials(x**2 * y + y**3)
+    >>> is_finite([x**2 - y, y**2]), is_finite([x * y, x**2])
+    (True, False)
+    """
+    leading = leading_monomials(generators)
+    return all(any(sum(a) == a[i] for a in leading) for i in range(generators[0].ring.ngens))
+
+
+def leading_monomials(generators: Sequence[PolyElement]) -> list[tuple[int, ...]]:
+    """Leading exponents of the reduced Gröbner basis, by degree and then reverse lexicographically.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> R, x, y = ring("x, y", QQ)
+    >>> leading_monomials([x * y, x**2 + 3 * y**2])
     [(0, 3), (2, 0), (1, 1)]
     """
-    ring = f.ring.clone(order="grevlex")
-    partials = [f.set_ring(ring).diff(x) for x in ring.gens]
-    return [g.LM for g in groebner([g for g in partials if g], ring)]
+    ring = generators[0].ring.clone(order="grevlex")
+    return [g.LM for g in groebner([f.set_ring(ring) for f in generators if f], ring)]
 
 
 def _product(a: tuple[int, ...], i: int) -> bool:

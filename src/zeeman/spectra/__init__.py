@@ -1,5 +1,6 @@
 """What reading, with its error bar: arrays of draws in, readings out."""
 
+from zeeman.spectra.amplitude import log_amplitude as log_amplitude
 from zeeman.spectra.antithetic import parity_parts as parity_parts
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
