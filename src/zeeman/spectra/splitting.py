@@ -13,8 +13,8 @@ from zeeman.spectra.truncated import Truncated, truncated
 Array = NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-12
-_FAR = 30.0
-"""A critical sheet with larger coefficients leaves the ball."""
+_FAR, _OVERFLOW = 30.0, 1e9
+"""A critical sheet that bends more, or whose higher coefficients grow beyond all bounds, leaves the ball."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def split(taylor: Taylor, corank: int) -> Split:
         for _ in range(2 * taylor.degree):
             step = np.stack([images @ slope for slope in slopes]) / stiff[:, None]
             y = y - step
-            sound = bool(np.abs(y).max() < _FAR)
+            sound = bool(np.abs(y[:, target.degrees <= 2]).max() < _FAR and np.abs(y).max() < _OVERFLOW)
             if not sound:
                 y = np.zeros_like(y)
             images = ring.substitution([*flat, *y], target)
