@@ -217,9 +217,8 @@ def _shades(stages: list[Row], last: int) -> str:
     for number, one in enumerate(stages, 1):
         begin, end = (_x(step, last) for step in one["interval"])
         fill = "#f3d9b1" if "llc" in one["pulses"] else "#e4e9f0"
-        shades.append(
-            f'<rect x="{begin:.1f}" y="0" width="{max(end - begin, 1):.1f}" height="{PANEL}" fill="{fill}" opacity=".5"/>'
-        )
+        width = max(end - begin, 1)
+        shades.append(f'<rect x="{begin:.1f}" width="{width:.1f}" height="{PANEL}" fill="{fill}" opacity=".5"/>')
         x = _x(one["date"], last)
         dates.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{PANEL}" stroke="#8a94a3" stroke-dasharray="1 4"/>'
