@@ -10,9 +10,10 @@ Usage, from the root, each part after the one before:
 A GPT-NeoX of 4 layers, width 128 and 4,096 tokens (1.8 M weights) trains on 21 kinds of text in equal parts; the live
 device records checkpoints, log-spaced and denser where the held-out loss of a kind of text moves.
 
-It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which the
-stages are found; then before and after the main one that has checkpoints with healthy chains on both sides the
-susceptibilities of all heads and perceptrons to a few probes. Settings were chosen by what the verdicts said of short chains at steps 196 and 418.
+It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which
+the stages are found; then before and after the main one that has checkpoints with healthy chains on both sides the
+susceptibilities of all heads and perceptrons to a few probes. Settings were chosen by what the verdicts said of short
+chains at steps 196 and 418.
 """
 
 from __future__ import annotations
