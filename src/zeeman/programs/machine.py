@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from zeeman.errors import ZeemanError
+from zeeman.programs.checks import check_code, check_count, check_member, check_names, check_words, short, spelled
 
 Relaxation = Literal["joint", "naive"]
 Line = tuple[str, str, str, str, str]
@@ -82,86 +83,42 @@ class Machine:
     def read(cls, content: Mapping[str, Any]) -> Machine:
         """Build a machine from the fields of a JSON object; fields of other names are passed over."""
         if not isinstance(content, Mapping):
-            raise ZeemanError(f"expected a JSON object with the fields {', '.join(FIELDS)}, got {_short(content)}.")
+            raise ZeemanError(f"expected a JSON object with the fields {', '.join(FIELDS)}, got {short(content)}.")
         missing = [name for name in FIELDS if name not in content]
         if missing:
             raise ZeemanError(f"the machine has no field {missing[0]}; give all of {', '.join(FIELDS)}.")
         for name in ("states", "alphabet", "code", "inputs"):
             if not isinstance(content[name], list | tuple):
-                raise ZeemanError(f"{name} must be a list, got {_short(content[name])}.")
+                raise ZeemanError(f"{name} must be a list, got {short(content[name])}.")
         for name, each in (("code", list | tuple), ("inputs", str | list | tuple)):
             odd = [entry for entry in content[name] if not isinstance(entry, each)]
             if odd:
                 kind = "[read, state, write, next state, move]" if name == "code" else "a word"
-                raise ZeemanError(f"each entry of {name} must be {kind}, got {_short(odd[0])}.")
+                raise ZeemanError(f"each entry of {name} must be {kind}, got {short(odd[0])}.")
         return cls.build(**{name: content[name] for name in FIELDS}, tape=content.get("tape"))
 
     def __post_init__(self) -> None:
-        self._check_names()
-        self._check_code()
-        self._check_run()
+        check_names("states", self.states)
+        check_names("alphabet", self.alphabet)
+        check_member("blank", self.blank, self.alphabet)
+        check_member("start", self.start, self.states)
+        columns = {"read": self.alphabet, "state": self.states, "write": self.alphabet, "next state": self.states}
+        check_code(self.code, columns | {"move": MOVES})
+        check_member("relaxation", self.relaxation, get_args(Relaxation))
+        check_count("steps", self.steps)
+        check_words(self.inputs, self.alphabet)
+        if self.tape is not None:
+            self._check_tape(self.tape)
 
-    def _check_names(self) -> None:
-        for field in ("states", "alphabet"):
-            names = getattr(self, field)
-            odd = [name for name in names if not isinstance(name, str) or not name]
-            if odd or not names:
-                raise ZeemanError(f"{field} must be names, at least one, got {_short(odd[0] if odd else [])}.")
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise ZeemanError(f"{field} must be different names, but {twice[0]!r} is there twice.")
-        if self.blank not in self.alphabet:
-            raise ZeemanError(
-                f"blank must be a letter of the alphabet {_listed(self.alphabet)}, got {_short(self.blank)}."
-            )
-        if self.start not in self.states:
-            raise ZeemanError(f"start must be one of the states {_listed(self.states)}, got {_short(self.start)}.")
-
-    def _check_code(self) -> None:
-        columns = (("read", self.alphabet), ("state", self.states), ("write", self.alphabet),
-                   ("next state", self.states), ("move", MOVES))  # fmt: skip
-        seen = set()
-        for line in self.code:
-            if len(line) != 5:
-                raise ZeemanError(f"a line of code must be [read, state, write, next state, move], got {list(line)}.")
-            for name, (column, allowed) in zip(line, columns, strict=True):
-                if name not in allowed:
-                    told = f"{column} must be one of {_listed(allowed)}, got {_short(name)}"
-                    raise ZeemanError(f"code: in the line {list(line)} {told}.")
-            if line[:2] in seen:
-                raise ZeemanError(f"code has two lines for {line[0]!r} read in state {line[1]!r}; keep one.")
-            seen.add(line[:2])
-        undefined = [(read, state) for state in self.states for read in self.alphabet if (read, state) not in seen]
-        if undefined:
-            read, state = undefined[0]
-            raise ZeemanError(
-                f"code has no line for {read!r} read in state {state!r} ({len(undefined)} of "
-                f"{len(self.states) * len(self.alphabet)} transitions are undefined); add one, if only to stay."
-            )
-
-    def _check_run(self) -> None:
-        if self.relaxation not in get_args(Relaxation):
-            raise ZeemanError(f"relaxation must be joint or naive, got {_short(self.relaxation)}.")
-        for field, least in (("steps", 1), ("tape", 1)):
-            value = getattr(self, field)
-            if field == "tape" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ZeemanError(f"{field} must be a whole number of at least {least}, got {_short(value)}.")
-        if not self.inputs:
-            raise ZeemanError("inputs must hold at least one word, got none.")
-        for word in self.inputs:
-            odd = [letter for letter in word if letter not in self.alphabet]
-            if odd:
-                told = f"{_short(odd[0])}, which is not in the alphabet {_listed(self.alphabet)}"
-                raise ZeemanError(f"inputs: {_written(word)} has {told}.")
-            if self.tape is not None and len(word) > self.tape:
-                raise ZeemanError(f"inputs: {_written(word)} is longer than the tape of {self.tape} squares.")
-        if self.tape is not None and self.tape < self.reach:
-            raise ZeemanError(
-                f"{self.steps} steps lead beyond the tape: errors can bring the head to {self.reach} squares, and tape "
-                f"is {self.tape}; give a longer tape or at most {(self.tape + 1) // 2} steps."
-            )
+    def _check_tape(self, tape: int) -> None:
+        check_count("tape", tape)
+        long = [word for word in self.inputs if len(word) > tape]
+        if long:
+            raise ZeemanError(f"inputs: {spelled(long[0])} is longer than the tape of {tape} squares.")
+        if tape < self.reach:
+            told = f"errors can bring the head to {self.reach} squares, and tape is {tape}"
+            steps = (tape + 1) // 2
+            raise ZeemanError(f"{self.steps} steps lead beyond the tape: {told}; give a longer one or {steps} steps.")
 
     @property
     def reach(self) -> int:
@@ -191,7 +148,7 @@ class Machine:
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """Name of each wrong entry: read|state|table|outcome, with the tables w (write), q (next state) and d (move)."""
+        """Name of each wrong entry: read|state|table|outcome; tables are w (write), q (next state) and d (move)."""
         tables = (("w", self.alphabet), ("q", self.states), ("d", MOVES))
         return tuple(
             f"{line[0]}|{line[1]}|{table}|{outcome}"
@@ -220,16 +177,3 @@ class Machine:
     def distinct(self) -> tuple[tuple[str, ...], ...]:
         """One word for each tape that the machine can tell apart within its steps."""
         return tuple({self.window(word): word for word in reversed(self.inputs)}.values())[::-1]
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
-
-
-def _written(word: Sequence[str]) -> str:
-    return repr("".join(word))

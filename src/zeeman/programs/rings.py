@@ -7,6 +7,7 @@ what an entry is, and how to add and multiply.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -96,7 +97,8 @@ Ideal = tuple[Monomial, ...]
 class Ideals:
     """Monomial ideals by their minimal monomials, without those beyond a degree or in an ideal known beforehand.
 
-    ``cut`` tells whether a monomial was left out for its degree alone. 0 is (), 1 is (0,).
+    ``cut`` tells whether a monomial was left out for its degree alone; a careful ring does not count those that a
+    smaller one divides, which takes longer. 0 is (), 1 is (0,); monomials stand by degree.
 
     Parameters
     ----------
@@ -106,13 +108,16 @@ class Ideals:
         Minimal monomials; multiples of them are left out.
     budget : int
         Products of monomials, after which `TooMuch` is raised.
+    careful : bool
     """
 
     zero: Ideal = ()
     one: Ideal = (0,)
 
-    def __init__(self, packing: Packing, degree: int, known: Iterable[Monomial], budget: int) -> None:
-        self.packing, self.degree, self.budget = packing, degree, budget
+    def __init__(
+        self, packing: Packing, degree: int, known: Iterable[Monomial], budget: int, careful: bool = True
+    ) -> None:
+        self.packing, self.degree, self.budget, self.careful = packing, degree, budget, careful
         self.guards, self.shift = packing.guards, packing.width * packing.size
         self.cut = False
         self.singles, self.known = 0, []  # type: int, list[Monomial]
@@ -144,10 +149,24 @@ class Ideals:
             return second
         if second == self.one or first == self.zero:
             return first
-        self.budget -= len(first) * len(second)
+        products = self._products(first, second)
+        self.budget -= len(products)
         if self.budget < 0:
             raise TooMuch
-        return self._minimal(set(self._left(a + b for a in first for b in second)))
+        return self._minimal(set(self._left(products)))
+
+    def _products(self, first: Ideal, second: Ideal) -> list[Monomial]:
+        if self.careful:
+            return [a + b for a in first for b in second]
+        products: list[Monomial] = []
+        for a in first:
+            beyond = (self.degree + 1 - (a >> self.shift)) << self.shift
+            fit = bisect_left(second, beyond)
+            self.cut |= fit < len(second)
+            if not fit:
+                break
+            products += [a + b for b in second[:fit]]
+        return products
 
     def _left(self, monomials: Iterable[Monomial]) -> Ideal:
         """Those that are no multiples of a known monomial."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from zeeman.programs.rings import Costs, Ideals, Monomial, Packing, TooMuch
 from zeeman.programs.runs import Program
 
-BUDGET = 6_000_000
+BUDGET = 20_000_000
 """Products of monomials after which a list of syndromes is given up: some ten seconds."""
 
 
@@ -21,7 +21,8 @@ def error_syndromes(program: Program, budget: int = BUDGET) -> tuple[list[Monomi
     """Find the minimal monomials of the ideal that Σ_x z_x is comparable to, and whether these are all.
 
     The program is run in the semiring of monomial ideals, up to degree 1, 2, …, each time without the multiples of
-    what is known already, until no monomial is left out for its degree alone.
+    what is known already. Where a degree brings nothing new, it is run again, to see if any monomial is left out for
+    its degree alone.
 
     Parameters
     ----------
@@ -38,18 +39,19 @@ def error_syndromes(program: Program, budget: int = BUDGET) -> tuple[list[Monomi
     """
     packed = packing(program)
     known: list[Monomial] = []
-    degree = 1
+    degree, careful = 1, False
     while True:
-        ring = Ideals(packed, degree, known, budget)
+        ring = Ideals(packed, degree, known, budget, careful)
         try:
             new = ring.add(program.failures(ring))
         except TooMuch:
             return known, False
-        known += new
         budget = ring.budget
         if not ring.cut:
-            return known, True
-        degree += 1
+            return [*known, *new], True
+        known += new
+        careful = not new and not careful
+        degree += not careful
 
 
 def cheapest(program: Program, weights: Sequence[Fraction]) -> list[Monomial]:
