@@ -44,5 +44,7 @@ def cases() -> list[Case]:
         found.append(Case(f"{entry['id']} corner", "machine", Corner(built), center, corner, m, 0.25, 0.0, how))
         if "llc_open" in entry:
             free, m, how = Fraction(entry["llc_open"]), entry["multiplicity_open"], entry["how_open"]
-            found.append(Case(f"{entry['id']} open", "machine, open", OpenSquares(built), center, free, m, 0.25, 0.0, how))
+            found.append(
+                Case(f"{entry['id']} open", "machine, open", OpenSquares(built), center, free, m, 0.25, 0.0, how)
+            )
     return found

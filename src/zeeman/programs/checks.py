@@ -53,7 +53,9 @@ def check_code(code: Sequence[Sequence[str]], columns: Mapping[str, Sequence[str
     if undefined:
         letter, state = undefined[0]
         told = f"{len(undefined)} of {len(every)} transitions are undefined"
-        raise ZeemanError(f"code has no line for {letter!r} read in state {state!r} ({told}); add one, if only to stay.")
+        raise ZeemanError(
+            f"code has no line for {letter!r} read in state {state!r} ({told}); add one, if only to stay."
+        )
 
 
 def check_words(words: Sequence[Sequence[str]], alphabet: Sequence[str]) -> None:

@@ -50,9 +50,11 @@ class NoisyProgram(torch.nn.Module):
             kinds = [words.index(word) for word in program.inputs]
         answers = [program.states.index(program.run(word)) for word in program.inputs]
         size = len(program.states)
-        wrong = [[kind * size + q for q in range(size) if q != answer] for kind, answer in zip(kinds, answers, strict=True)]
+        wrong = [
+            [kind * size + q for q in range(size) if q != answer] for kind, answer in zip(kinds, answers, strict=True)
+        ]
         self.register_buffer("answers", torch.tensor(answers))
-        self._kinds, self._wrong = torch.tensor(kinds), torch.tensor(wrong).flatten()
+        self._kinds, self._wrong = torch.tensor(kinds), torch.tensor(wrong, dtype=torch.long).flatten()
         self._ends = _ends(program)
 
     @property
@@ -66,7 +68,7 @@ class NoisyProgram(torch.nn.Module):
         It is a sum of positive terms where errors are positive, so that it is exact relative to its size.
         """
         wrong = self._ends(errors).flatten(0, 1).index_select(0, self._wrong)
-        return wrong.unflatten(0, (len(self.answers), -1)).sum(1).T
+        return wrong.unflatten(0, (len(self.answers), len(self.program.states) - 1)).sum(1).T
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Probability of each answer, shape (…, states), to the inputs of these numbers, shape (…)."""
