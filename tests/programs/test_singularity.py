@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 
-from programs.machines import TRUTH, TURING, any_machine, program
-from zeeman.programs import Machine, TuringProgram, singularity
+from programs.machines import TRUTH, TURING, any_machine, program, words
+from zeeman.programs import Automaton, Machine, TuringProgram, singularity
 
 IDS = [entry["id"] for entry in TRUTH]
 
@@ -155,3 +155,23 @@ def test_a_list_that_is_given_up_leaves_the_value():
     assert not given_up.complete
     assert listed.corner.value == given_up.corner.value == Fraction(9, 2)
     assert listed.corner.multiplicity == given_up.corner.multiplicity == 1
+
+
+def test_squares_of_many_inputs_that_generate_the_ideal_of_few_entries():
+    """Thirty words of parity, four entries: every z_x lies in (ε_1, …, ε_4), and four of them are coordinates."""
+    parity = Automaton.build("eo", "AB", "e", ["Aeo", "Aoe", "Bee", "Boo"], words("AB", 1, 4))
+    squares = singularity(parity).squares
+    assert (squares.hessian_rank, squares.value, squares.multiplicity) == (4, 2, 1)
+
+
+def test_squares_without_a_linear_part_are_left_open():
+    voted = Automaton.build("eo", "AB", "e", ["Aeo", "Aoe", "Bee", "Boo"], words("AB", 1, 2), copies=3)
+    squares = singularity(voted).squares
+    assert squares.value is None
+    assert "not decided" in squares.how
+
+
+def test_a_machine_of_one_state_cannot_err():
+    idle = Machine.build("p", "AB", "B", "p", ["ApApS", "BpBpS"], ["A"], 3)
+    found = singularity(TuringProgram(idle))
+    assert (found.corner.value, found.corner.multiplicity, found.squares.value, found.syndromes) == (0, 1, 0, [])

@@ -41,6 +41,8 @@ def open_squares(program: Program, packing: Packing) -> Squares:
     wrong with probability below 10⁻¹⁵), and their linear parts one of dimension r.
 
     - s = r: they are coordinates, λ = r/2.
+    - r entries stand in the linear parts, and every z_x vanishes with these: the z_x generate the ideal of the r
+      entries (Nakayama), λ = r/2.
     - s = r + 1: one combination g begins with a quadratic form on the kernel of the linear parts. If it takes both
       signs, g = 0 is a hypersurface with rlct(g) = 1, and λ = r/2 + 1/2; m = 1 if the form has rank 3 or more, and
       m = 2 if it has rank 2 and g is a product of a coordinate with a function.
@@ -58,6 +60,9 @@ def open_squares(program: Program, packing: Packing) -> Squares:
     chosen = _independent(values) if values else range(len(slopes))
     if len(chosen) == rank:
         return Squares(rank, Fraction(rank, 2), 1, "the z_x that differ are independent coordinates")
+    linear_in = {k for row in slopes for k, x in enumerate(row) if x}
+    if len(linear_in) == rank and _vanish_with(program, linear_in):
+        return Squares(rank, Fraction(rank, 2), 1, f"the z_x generate the ideal of the {rank} entries of order 1")
     if len(chosen) > rank + 1:
         more = len(chosen) - rank
         return Squares(rank, None, None, f"not decided: {more} combinations of the z_x begin at second order or later")
@@ -85,6 +90,12 @@ def _point(program: Program, draw: random.Random) -> list[int]:
 
 def _at(program: Program, point: Sequence[float]) -> list[float]:
     return program.failures(Numbers(point, PRIME))
+
+
+def _vanish_with(program: Program, coordinates: set[int]) -> bool:
+    """Whether every z_x is 0 where these entries are, at a random point modulo the prime."""
+    point = _point(program, random.Random(2))
+    return not any(_at(program, [0 if k in coordinates else x for k, x in enumerate(point)]))
 
 
 def _independent(rows: list[list[int]]) -> list[int]:
