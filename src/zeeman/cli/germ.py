@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from zeeman.cli.app import Json, app, library_beside, print_json, print_table
+from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
 
 @app.command
 def germ(
-    store: Path,
+    store: StoreAt,
     /,
     *,
     step: int | None = None,
@@ -75,8 +75,8 @@ def germ(
         _tell(found)
 
 
-def _beside(store: Path) -> str:
-    folder = store.absolute().parent / "run"
+def _beside(store: str) -> str:
+    folder = Path(store).absolute().parent / "run"
     if not folder.is_dir():
         raise ZeemanError(
             f"expected the checkpoints in {folder}, but there is no such folder; name them with --series."
