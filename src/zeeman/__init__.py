@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from zeeman.spectra import observable_exponent as observable_exponent
     from zeeman.subjects import Checkpoint as Checkpoint
     from zeeman.subjects import Component as Component
+    from zeeman.subjects import LightningRecorder as LightningRecorder
     from zeeman.subjects import Potential as Potential
     from zeeman.subjects import Recorder as Recorder
     from zeeman.subjects import RecorderCallback as RecorderCallback
@@ -98,7 +99,7 @@ _ROOMS = {
         "run_ladder",
     ),
     "spectra": ("density_of_states", "fit_asymptotics", "observable_exponent"),
-    "subjects": ("Checkpoint", "Component", "Potential", "Recorder", "RecorderCallback", "Series"),
+    "subjects": ("Checkpoint", "Component", "LightningRecorder", "Potential", "Recorder", "RecorderCallback", "Series"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted(_HOME)

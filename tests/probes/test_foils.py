@@ -104,7 +104,10 @@ def test_a_vocabulary_must_hold_the_foils_too() -> None:
         ('{"tokens": [1, 2], "size": true}', r"field 'size' must be a positive finite number, got true"),
         ('{"tokens": [1, 2], "size": 2}\n{"tokens": [1, 2]}', r"line 2: field 'size' must stand in every row"),
         ('{"tokens": [1, 2]}', r"foils go with the metric choice"),
-        ('{"tokens": [1, 2], "foils": [{"tokens": [1, 3], "scored": []}]}', r"a\.jsonl: probe \(foils\) is an empty"),
+        (
+            '{"tokens": [1, 2], "foils": [{"tokens": [1, 3], "scored": []}]}',
+            r"foil 1: field 'scored' must name a position",
+        ),
     ],
 )
 def test_mistakes_in_a_file_name_line_and_field(tmp_path: Path, rows: str, message: str) -> None:

@@ -24,10 +24,28 @@ TOML = [
     'file = "a.jsonl"',
     'concepts = ["letters"]',
     'metric = "accuracy"',
+    "",
+    "[probes.c]",
+    'file = "c.jsonl"',
+    'metric = "choice"',
 ]
 ROWS = [{"tokens": [1, 2, 3, 4], "scored": [1, 3]}, {"tokens": [5, 6, 7, 8], "scored": [2]}, {"tokens": [4, 3, 2, 1]}]
+CHOICES = [
+    {
+        "tokens": [1, 2, 3, 4],
+        "scored": [2, 3],
+        "size": 2,
+        "foils": [
+            {"tokens": [1, 2, 5, 4], "scored": [2, 3], "size": 1.5},
+            {"tokens": [1, 2, 6, 4], "scored": [2], "size": 3},
+        ],
+    },
+    {"tokens": [5, 6, 7, 8], "size": 1, "foils": [{"tokens": [5, 6, 7, 9], "scored": [3], "size": 1e-3}]},
+    {"tokens": [4, 3, 2, 1], "scored": [3], "size": 7, "foils": [{"tokens": [4, 3, 2, 0], "size": 7.25}]},
+]
 NO_LISTS = [None, True, 3, -1.5, "1", "", {}, {"0": 1}, float("nan"), float("inf")]
 NO_IDS = [None, True, False, 1.0, 2.5, "1", [], [1], {}, -1, -(2**63), 2**63, 10**400, float("nan"), float("-inf")]
+NO_SIZES = [None, True, False, 0, 0.0, -1, -0.5, "1", "", [], [1], {}, 10**400, *map(float, ("nan", "inf", "-inf"))]
 NO_STRINGS = ["3", "true", "1.5", "[]", '["a"]', "{}", "{ a = 1 }", "1979-05-27", "inf", "nan"]
 
 
@@ -143,6 +161,111 @@ def nothing_asked(rng: np.random.Generator) -> Fault:
     return Fault(str(choose(rng, ["a.jsonl", "train.jsonl"])), text.encode(), 0, "scored" if rows else "tokens")
 
 
+def choices_with(
+    rng: np.random.Generator, change: Callable[[dict], object], foil: bool, at: int | None = None
+) -> tuple[str, bytes, int]:
+    """A file of rows with foils in which one row, or one of its foils, is another."""
+    rows = json.loads(json.dumps(CHOICES))
+    at = int(rng.integers(len(rows))) if at is None else at
+    if foil:
+        foils = rows[at]["foils"]
+        number = int(rng.integers(len(foils)))
+        foils[number] = change(foils[number])
+    else:
+        rows[at] = change(rows[at])
+    lines = ["\n" * int(rng.integers(0, 2)) + json.dumps(row) for row in rows]
+    return "c.jsonl", "\n".join(lines).encode(), "\n".join(lines[: at + 1]).count("\n") + 1
+
+
+def without(row: dict, field: str) -> dict:
+    return {name: value for name, value in row.items() if name != field}
+
+
+def coin(rng: np.random.Generator) -> bool:
+    return bool(rng.integers(2))
+
+
+def wrong_size(rng: np.random.Generator) -> Fault:
+    return Fault(*choices_with(rng, lambda row: {**row, "size": choose(rng, NO_SIZES)}, coin(rng)), "size")
+
+
+def size_missing(rng: np.random.Generator) -> Fault:
+    """In one row or foil; without it in the first row, the others are those that differ."""
+    foil = coin(rng)
+    at = int(rng.integers(0 if foil else 1, len(CHOICES)))
+    return Fault(*choices_with(rng, lambda row: without(row, "size"), foil, at), "size")
+
+
+def size_unused(rng: np.random.Generator) -> Fault:
+    """By the metric of the probe."""
+    sizes = [float(size) for size in rng.uniform(1, 9, len(ROWS))]
+    lines = [json.dumps({**row, "size": size}) for row, size in zip(ROWS, sizes, strict=True)]
+    begin = "\n" * int(rng.integers(3))
+    return Fault("a.jsonl", (begin + "\n".join(lines)).encode(), 1 + len(begin), "size")
+
+
+def wrong_foils(rng: np.random.Generator) -> Fault:
+    return Fault(*choices_with(rng, lambda row: {**row, "foils": choose(rng, NO_LISTS)}, False), "foils")
+
+
+def foils_missing(rng: np.random.Generator) -> Fault:
+    def change(row: dict) -> dict:
+        return {**row, "foils": []} if coin(rng) else without(row, "foils")
+
+    return Fault(*choices_with(rng, change, False), "foils")
+
+
+def foils_unused(rng: np.random.Generator) -> Fault:
+    def change(row: dict) -> str:
+        return json.dumps({**row, "foils": [row] * int(rng.integers(1, 3))})
+
+    return Fault(*rows_with(rng, change), "foils")
+
+
+def no_foil(rng: np.random.Generator) -> Fault:
+    return Fault(
+        *choices_with(rng, lambda _: choose(rng, [None, True, 3, 0.5, "", "a", [], [1, 2], {}]), True), "tokens"
+    )
+
+
+def foil_of_foils(rng: np.random.Generator) -> Fault:
+    """A field that a row has, and a foil has not, or that nothing has."""
+    name = str(choose(rng, ["foils", word(rng)]))
+    return Fault(*choices_with(rng, lambda row: {**row, name: choose(rng, [[], [row], None, 1])}, True), name)
+
+
+def wrong_in_foil(rng: np.random.Generator) -> Fault:
+    field = str(choose(rng, ["tokens", "scored"]))
+
+    def change(row: dict) -> dict:
+        if coin(rng):
+            return {**row, field: choose(rng, NO_LISTS)}
+        numbers = list(row.get(field, [1, 2]))
+        wrong = [*NO_IDS, *([0, 4, 5] if field == "scored" else [])]
+        numbers[int(rng.integers(len(numbers)))] = choose(rng, wrong)
+        return {**row, field: numbers}
+
+    return Fault(*choices_with(rng, change, True), field)
+
+
+def foil_length(rng: np.random.Generator) -> Fault:
+    length = int(choose(rng, [2, 3, 5, 9]))
+    change = lambda row: {**row, "tokens": list(range(length)), "scored": [1]}  # noqa: E731
+    return Fault(*choices_with(rng, change, True), "tokens")
+
+
+def no_answer(rng: np.random.Generator) -> Fault:
+    """A row or a foil none of whose tokens is scored."""
+    return Fault(*choices_with(rng, lambda row: {**row, "scored": []}, coin(rng)), "scored")
+
+
+def repeated_in_foil(rng: np.random.Generator) -> Fault:
+    field = str(choose(rng, ["tokens", "scored", "size"]))
+    file, content, line = choices_with(rng, lambda row: {**row, "tokens": "@"}, True)
+    twice = b'[1, 2, 3, 4], "scored": [1], "size": 1, "%s": [1, 2]' % field.encode()
+    return Fault(file, content.replace(b'"@"', twice), line, "tokens|scored|size")
+
+
 def index_with(at: int, *lines: str) -> bytes:
     """The index with other lines in the place of one."""
     return "\n".join([*TOML[: at - 1], *lines, *TOML[at:]]).encode("utf-8", "surrogateescape")
@@ -250,6 +373,18 @@ FAULTS = [
     cut_index,
     spoilt_index,
     wrong_words,
+    wrong_size,
+    size_missing,
+    size_unused,
+    wrong_foils,
+    foils_missing,
+    foils_unused,
+    no_foil,
+    foil_of_foils,
+    wrong_in_foil,
+    foil_length,
+    no_answer,
+    repeated_in_foil,
 ]
 EACH = 120
 
@@ -262,10 +397,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("library.toml", "\n".join(TOML)),
         ("a.jsonl", rows),
         ("train.jsonl", rows),
+        ("c.jsonl", "\n".join(json.dumps(row) for row in CHOICES)),
         ("v.json", '["a"]'),
     ):
         (folder / name).write_text(text)
-    assert len(Library.from_folder(folder)) == 1
+    assert len(Library.from_folder(folder)) == 2
     return folder
 
 
@@ -299,7 +435,7 @@ def test_what_is_spoilt_at_random_is_read_or_refused(sound: Path) -> None:
     rng = np.random.default_rng(8)
     refused = 0
     for _ in range(600):
-        path = sound / str(choose(rng, ["library.toml", "a.jsonl", "v.json"]))
+        path = sound / str(choose(rng, ["library.toml", "a.jsonl", "c.jsonl", "v.json"]))
         before = path.read_bytes()
         at, width = int(rng.integers(len(before))), int(rng.integers(0, 4))
         path.write_bytes(before[:at] + rng.bytes(int(rng.integers(0, 4))) + before[at + width :])

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from hub import serving
 from zeeman.errors import ZeemanError
 from zeeman.subjects import Checkpoint, Recorder, Series
 from zeeman.subjects.huggingface import match_revisions
@@ -324,46 +322,6 @@ def test_revisions() -> None:
     refused(lambda: match_revisions([], there, "some/repo"), "no revision")
 
 
-class Hub(BaseHTTPRequestHandler):
-    """As much of the hub's interface as its client asks for: the list of branches, and files by branch."""
-
-    root: Path
-    asked: list[str]
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path.split("?")[0] == "/api/models/lab/tiny/refs":
-            branches = [
-                {"name": p.name, "ref": f"refs/heads/{p.name}", "targetCommit": "0" * 40} for p in self.revisions
-            ]
-            self.answer(json.dumps({"branches": branches, "tags": [], "converts": []}).encode(), {})
-            return
-        parts = self.path.split("?")[0].split("/")
-        file = self.root / "/".join(parts[4:]) if parts[3:4] == ["resolve"] and len(parts) > 5 else self.root / "absent"
-        if not file.is_file():
-            self.answer(b"{}", {"X-Error-Code": "EntryNotFound" if parts[1] == "lab" else "RepoNotFound"}, 404)
-            return
-        commit = parts[4].encode().hex().ljust(40, "0")
-        self.answer(file.read_bytes(), {"X-Repo-Commit": commit, "ETag": f'"{commit}{file.name}"'})
-
-    @property
-    def revisions(self) -> list[Path]:
-        return sorted(self.root.iterdir())
-
-    def answer(self, body: bytes, headers: dict[str, str], code: int = 200) -> None:
-        self.send_response(code)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
 FROM_HUB = """
 import sys
 from zeeman.errors import ZeemanError
@@ -385,28 +343,24 @@ def test_a_hub(tmp_path: Path) -> None:
     """The real client, against a hub on this machine: revisions are listed, then fetched one by one when loaded."""
     for step in (0, 512, 1000):
         save(tmp_path / "hub" / f"step{step}", "neox", step)
-    handler = type("Here", (Hub,), {"root": tmp_path / "hub", "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        there = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "home")}
-        quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"}
-        plain = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        with subprocess.Popen(
+    with (
+        serving(tmp_path / "hub", tmp_path / "home") as (there, asked),
+        subprocess.Popen(
             [sys.executable, "-c", FROM_HUB],
-            env=plain | there | quiet,
+            env=there,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stdout.readline() == "[0, 512] tiny\n"
-            assert process.stdout.readline() == "fetched\n"
-            assert not [path for path in handler.asked if "safetensors" in path]
-            process.stdin.write("\n")
-            process.stdin.flush()
-            lines = process.stdout.read().splitlines()
-        server.shutdown()
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "[0, 512] tiny\n"
+        assert process.stdout.readline() == "fetched\n"
+        assert not [path for path in asked if "safetensors" in path]
+        process.stdin.write("\n")
+        process.stdin.flush()
+        lines = process.stdout.read().splitlines()
     expected = Series.from_huggingface(tmp_path / "hub", "step{0..600}")
     assert lines[:2] == [f"{checkpoint.digest} False" for checkpoint in expected]
     assert lines[2].startswith("lab/tiny has no revision step7; it has step0, step512, step1000")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zeeman.cli.app import Json, Measured, Sampling, Workers, app, clock, count_workers, print_json
+from zeeman.cli.app import Disk, Json, Measured, Sampling, Workers, app, bytes_of, clock, count_workers, print_json
 
 
 @app.command
-def verify(series: str, /, *, json: Json = False) -> None:
-    """Look for faults in a series: duplicates, final-era weights under an early step, jumps, gaps.
+def verify(series: str, /, *, disk: Disk = None, json: Json = False) -> None:
+    """Look for faults in a series: duplicates, final-era weights or shards, other precision, jumps, gaps.
 
     Exits with 1 when it finds any.
     """
@@ -17,7 +17,7 @@ def verify(series: str, /, *, json: Json = False) -> None:
 
     from zeeman.subjects import Series
 
-    opened = Series.from_spec(series)
+    opened = Series.from_spec(series, bytes_of(disk))
     flags = opened.verify().flags
     if json:
         print_json({"series": opened.name, "checkpoints": len(opened), "flags": [asdict(flag) for flag in flags]})

@@ -18,6 +18,8 @@ from zeeman.probes.foils import Foils
 
 Metric = Literal["loss", "accuracy", "exact", "choice", "perplexity", "bits"]
 METRICS: tuple[str, ...] = get_args(Metric)
+SIZED = ("choice", "perplexity", "bits")
+"""Metrics that divide by the sizes of rows."""
 # A name is also a file name and a TOML key, so it keeps to what all of them accept.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 
@@ -96,7 +98,7 @@ class Probe:
 
     def _check_grading(self) -> None:
         """Refuse sizes and foils that the metric does not use, or lacks."""
-        if self.sizes is not None and self.metric not in ("choice", "perplexity", "bits"):
+        if self.sizes is not None and self.metric not in SIZED:
             raise ZeemanError(f"probe {self.name}: the metric {self.metric} uses no sizes; leave them out.")
         if (self.foils is None) is (self.metric == "choice"):
             raise ZeemanError(f"probe {self.name}: foils go with the metric choice, and only with it.")

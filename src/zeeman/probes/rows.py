@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.probes.faults import brief, parse_row
 from zeeman.probes.foils import Foils
-from zeeman.probes.probe import Metric, Probe
+from zeeman.probes.probe import SIZED, Metric, Probe
 
 _INT64 = np.iinfo(np.int64)
 _LARGEST = sys.float_info.max
@@ -96,6 +96,8 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
             f"{file}: probe {name} is an empty probe: expected at least one scored position, got none; "
             f"name one from 1 to {max(len(rows[0].tokens) - 1, 1)} in field 'scored' of line 1."
         )
+    for row in rows:
+        _check_grading(row, metric)
     try:
         held = None
         if foils:
@@ -104,6 +106,24 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
         return Probe(name, *_arrays(rows), concepts, metric, _sizes(rows), held)
     except ZeemanError as error:
         raise ZeemanError(f"{file}: {error}") from error
+
+
+def _check_grading(row: _Row, metric: Metric) -> None:
+    """Refuse by line and field what the metric does not use, or lacks."""
+    if bool(row.foils) is not (metric == "choice"):
+        wanted = (
+            "list a row with a wrong answer" if metric == "choice" else f"not stand there, as the metric is {metric}"
+        )
+        raise ZeemanError(
+            f"{row.where}: foils go with the metric choice, and only with it; field 'foils' must {wanted}."
+        )
+    if row.size is not None and metric not in SIZED:
+        raise ZeemanError(f"{row.where}: the metric {metric} uses no sizes; leave field 'size' out.")
+    for one in (row, *row.foils):
+        if metric in ("exact", "choice") and not one.scored:
+            raise ZeemanError(
+                f"{one.where}: field 'scored' must name a position; the metric {metric} compares whole answers."
+            )
 
 
 def _arrays(rows: Sequence[_Row]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -125,7 +145,10 @@ def _read_line(where: str, line: bytes) -> _Row:
 
 def _read_row(where: str, row: object, known: tuple[str, ...]) -> _Row:
     if not isinstance(row, dict):
-        raise ZeemanError(f'{where}: expected a JSON object such as {{"tokens": [5, 3]}}, got {brief(row)}.')
+        raise ZeemanError(
+            f"{where}: expected a JSON object with the field 'tokens', such as "
+            f'{{"tokens": [5, 3]}}, got {brief(row)}.'
+        )
     for field in row:
         if field not in known:
             raise ZeemanError(

@@ -13,6 +13,7 @@ from torch import nn
 
 from zeeman.errors import ZeemanError
 from zeeman.subjects.component import Component, resolve_component
+from zeeman.subjects.wrappers import unwrapped
 
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 Loss = Callable[[nn.Module, Any], Losses]
@@ -70,7 +71,8 @@ class LocalPosterior:
     Parameters
     ----------
     model : Module
-        Its weights are w*. It is never changed: a chain moves a copy in evaluation mode.
+        Its weights are w*. It is never changed: a chain moves a copy in evaluation mode. Wrappers of torch.compile,
+        data parallelism, nnsight and TransformerLens are taken off.
     data : Tensor or tuple of Tensors
         One row each sample along the first axis; minibatches are rows.
     loss : callable
@@ -108,6 +110,7 @@ class LocalPosterior:
     shared: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "model", unwrapped(self.model))
         check_number("n_beta", self.n_beta, zero=True)
         check_number("localization", self.localization, zero=True)
         if self.n_beta == 0 and self.localization == 0:

@@ -9,10 +9,10 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.corank_three import recognize_ternary
 from zeeman.singularities.corank_two import recognize_binary
-from zeeman.singularities.local_algebra import determinacy, milnor_number, residual
+from zeeman.singularities.local_algebra import milnor_number, residual
 from zeeman.singularities.normal_forms import Recognition, milnor_number_of, real_sign
 from zeeman.singularities.series import multiplicity
-from zeeman.singularities.splitting_lemma import germ, gradient, split
+from zeeman.singularities.splitting_lemma import germ, is_critical, split
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,13 @@ def classify(f: PolyElement) -> Classification:
     'the critical point is not isolated; the Hessian has corank 2.'
     """
     f = germ(f)
-    if any(slope.coeff(1) for slope in gradient(f)):
+    if not is_critical(f):
         return Classification("A0", "A0", 0, None, 0, 0, 1, "the gradient does not vanish: the origin is not critical.")
-    mu = milnor_number(f)
-    if mu is None:
+    mu, found = milnor_number(f), residual(f)
+    if mu is None or found is None:
         first = split(f, 2)
         sentence = f"the critical point is not isolated; the Hessian has corank {first.corank}."
         return Classification(None, None, first.corank, first.signature, None, None, None, sentence)
-    found = residual(f)
     seen = _recognize(found.germ, mu)
     name, real_form = seen.name, seen.real_form
     sentence = f"corank {found.corank}, μ = {mu}, {found.order}-determined: {seen.reason}."
@@ -121,7 +120,7 @@ def classify(f: PolyElement) -> Classification:
         sentence = f"{sentence[:-1]}; but {name} has another Milnor number, so that the class is not named."
         name, real_form = None, None
     modality = seen.modality if name else None
-    return Classification(name, real_form, found.corank, found.signature, mu, modality, determinacy(f), sentence)
+    return Classification(name, real_form, found.corank, found.signature, mu, modality, found.order, sentence)
 
 
 def _recognize(g: PolyElement | None, mu: int) -> Recognition:

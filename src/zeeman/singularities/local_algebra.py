@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
 from sympy.polys.rings import PolyElement
 
-from zeeman.errors import ZeemanError
-from zeeman.singularities.series import Exponent, truncate
-from zeeman.singularities.splitting_lemma import Splitting, corank, germ, gradient, split
+from zeeman.singularities.series import Exponent, multiplicity, truncate
+from zeeman.singularities.splitting_lemma import Splitting, corank, germ, gradient, is_critical, split
 from zeeman.singularities.standard_basis import (
     LocalAlgebra,
     contains_power,
     local_algebra,
     multiplicity_bound,
     quotient_dimension,
+    surely_infinite,
 )
 from zeeman.singularities.truncated_basis import Undecided
 
-LARGEST_KERNEL_ORDER = {1: 160, 2: 40}
-QUICK_WORK = 200_000
+LARGEST_ORDER = {1: 160}
+LARGEST_ORDER_IN_MANY_VARIABLES = 60
 
 
 @lru_cache(maxsize=256)
@@ -35,41 +36,20 @@ def milnor_algebra(f: PolyElement) -> LocalAlgebra | None:
     ((0, 0), (1, 0))
     """
     slopes = gradient(germ(f))
-    if any(g.coeff(1) for g in slopes) or corank(f) == f.ring.ngens:
-        return local_algebra(slopes)
-    try:
-        return local_algebra(slopes, most_work=QUICK_WORK)
-    except Undecided:
-        return local_algebra(slopes) if _kernel_is_isolated(germ(f)) else None
-
-
-def _kernel_is_isolated(f: PolyElement) -> bool:
-    """Whether the degenerate part g of f has an isolated critical point, decided in as many variables as the corank.
-
-    dim O/(∂g, m^k) grows without end exactly if it passes Bézout's bound on μ, taken from f.
-    """
-    bound, order, size = multiplicity_bound(gradient(f), f.ring.ngens), 8, corank(f)
-    while order <= LARGEST_KERNEL_ORDER.get(size, 12):
-        g = split(f, order).germ
-        if g is None or contains_power(gradient(g), order - 1) is not None:
-            return True
-        if quotient_dimension(gradient(g), order) > bound:
-            return False
-        order += order // 2
-    raise Undecided(
-        f"whether the critical point is isolated is not decided by the terms below degree {order} of its degenerate "
-        f"part in {size} variables; give fewer variables, a lower degree or coordinates with fewer terms."
-    )
+    if is_critical(f) and corank(f) < f.ring.ngens and residual(f) is None:
+        return None
+    return local_algebra(slopes)
 
 
 def milnor_number(f: PolyElement) -> int | None:
     """Give μ = dim O/(∂f), the number of nondegenerate critical points into which the origin splits.
 
-    None if the critical point is not isolated; 0 if the origin is not critical.
+    It is computed from the degenerate part of f, in as many variables as the corank. None if the critical point is not
+    isolated; 0 if the origin is not critical.
 
     Raises
     ------
-    ZeemanError
+    Undecided
         If it cannot be decided whether the critical point is isolated.
 
     Examples
@@ -79,8 +59,7 @@ def milnor_number(f: PolyElement) -> int | None:
     >>> milnor_number(x**3 + x * y**3), milnor_number(x**2 * y**2)
     (7, None)
     """
-    algebra = milnor_algebra(f)
-    return None if algebra is None else algebra.dimension
+    return _dimension(f, milnor_algebra)
 
 
 @lru_cache(maxsize=256)
@@ -93,6 +72,11 @@ def tjurina_algebra(f: PolyElement) -> LocalAlgebra | None:
 def tjurina_number(f: PolyElement) -> int | None:
     """Give τ = dim O/(f, ∂f); τ ≤ μ, with equality exactly for quasi-homogeneous germs (Saito).
 
+    Raises
+    ------
+    Undecided
+        If it cannot be decided whether the critical point is isolated.
+
     Examples
     --------
     >>> from sympy import QQ, ring
@@ -100,7 +84,20 @@ def tjurina_number(f: PolyElement) -> int | None:
     >>> tjurina_number(x**2 * y**2 + x**5 + y**5)
     10
     """
-    algebra = tjurina_algebra(f)
+    return _dimension(f, tjurina_algebra)
+
+
+def _dimension(f: PolyElement, algebra_of: Callable[[PolyElement], LocalAlgebra | None]) -> int | None:
+    """Dimension of an algebra that squares in further variables do not change."""
+    g = germ(f)
+    if not is_critical(g):
+        return 0
+    if corank(g) < g.ring.ngens:
+        found = residual(g)
+        if found is None or found.germ is None:
+            return None if found is None else 1
+        g = found.germ
+    algebra = algebra_of(g)
     return None if algebra is None else algebra.dimension
 
 
@@ -146,20 +143,25 @@ def determinacy(f: PolyElement) -> int | None:
     >>> determinacy(x**3 + y**5), determinacy(x**2 + y**2 + y**7)
     (5, 2)
     """
-    mu = milnor_number(f)
-    if mu is None:
-        return None
-    return max(2, residual(f).order) if mu else 1
+    if not is_critical(f):
+        return 1
+    found = residual(f)
+    return None if found is None else found.order
 
 
 @lru_cache(maxsize=256)
-def residual(f: PolyElement) -> Splitting:
-    """Split an isolated critical point, with g up to a degree that determines it.
+def residual(f: PolyElement) -> Splitting | None:
+    """Split an isolated critical point, with its degenerate part g up to a degree that determines it.
+
+    None if the critical point is not isolated. That is proved, where the Hessian does not vanish, by dim O/(∂g, m^k)
+    above Bézout's bound on μ, taken from f.
 
     Raises
     ------
     ZeemanError
-        If the critical point is not isolated, or the origin is not critical.
+        If the origin is not critical.
+    Undecided
+        If it cannot be decided whether the critical point is isolated.
 
     Examples
     --------
@@ -168,23 +170,31 @@ def residual(f: PolyElement) -> Splitting:
     >>> residual(x**3 + y**4 + z**2 + x**7).germ
     x**3 + y**4
     """
-    mu = milnor_number(f)
-    if not mu:
-        raise ZeemanError("expected an isolated critical point at the origin, got " + ("none." if mu == 0 else "more."))
-    order = mu + 1 if corank(f) <= 1 else 4
-    while True:
+    f = germ(f)
+    size, slopes = corank(f), gradient(f)
+    if surely_infinite(slopes) or (size == f.ring.ngens and milnor_algebra(f) is None):
+        return None
+    bound, order = multiplicity_bound(slopes, f.ring.ngens), 4 if size else 2
+    while order <= LARGEST_ORDER.get(size, LARGEST_ORDER_IN_MANY_VARIABLES):
         found = split(f, order)
         if found.germ is None:
             return found
-        if found.corank == 1:
-            return Splitting(truncate(found.germ, order), order, found.signature)
-        sharp = contains_power(_tangent_generators(found.germ), order + 1)
-        if sharp is not None:
-            return Splitting(truncate(found.germ, sharp - 1), sharp - 1, found.signature)
+        enough = _determining_order(found.germ, order)
+        if enough is not None:
+            return Splitting(truncate(found.germ, enough), enough, found.signature)
+        if size < f.ring.ngens and quotient_dimension(gradient(found.germ), order) > bound:
+            return None
         order += max(1, order // 3)
+    raise Undecided(
+        f"whether the critical point is isolated is not decided by the terms below degree {order} of its degenerate "
+        f"part in {size} variables; give fewer variables, a lower degree or coordinates with fewer terms."
+    )
 
 
-def _tangent_generators(g: PolyElement) -> list[PolyElement]:
-    """Generators of m² ∂g."""
+def _determining_order(g: PolyElement, order: int) -> int | None:
+    """Degree k ≤ order with m^{k+1} ⊂ m² ∂g, or None; g is known up to ``order``."""
+    if g.ring.ngens == 1:
+        return multiplicity(g) if g else None
     quadrics = [a * b for a, b in combinations_with_replacement(g.ring.gens, 2)]
-    return [quadric * slope for slope in gradient(g) for quadric in quadrics]
+    power = contains_power([quadric * slope for slope in gradient(g) for quadric in quadrics], order + 1) if g else None
+    return None if power is None else power - 1

@@ -52,9 +52,11 @@ def spectrum(f: PolyElement) -> list[Fraction] | None:
 @lru_cache(maxsize=256)
 def _spectrum(f: PolyElement) -> tuple[Fraction, ...] | None:
     mu = milnor_number(f)
-    if not mu:
-        return None if mu is None else ()
+    if mu == 0:
+        return ()
     split = residual(f)
+    if mu is None or split is None:
+        return None
     g, half = split.germ, Fraction(f.ring.ngens - split.corank, 2)
     if g is None:
         return (half,)

@@ -39,6 +39,19 @@ def gradient(f: PolyElement) -> list[PolyElement]:
     return [f.diff(x) for x in f.ring.gens]
 
 
+def is_critical(f: PolyElement) -> bool:
+    """Whether the gradient vanishes at the origin.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> _, x, y = ring("x,y", QQ)
+    >>> is_critical(x**2 + y**3), is_critical(x + y**2)
+    (True, False)
+    """
+    return not any(slope.coeff(1) for slope in gradient(f))
+
+
 def hessian(f: PolyElement) -> list[list[Coefficient]]:
     """Matrix of second derivatives at the origin."""
     return [[f.diff(x).diff(y).coeff(1) for y in f.ring.gens] for x in f.ring.gens]
@@ -109,7 +122,7 @@ def split(f: PolyElement, order: int) -> Splitting:
     (x**5 - x**4, (1, 0))
     """
     f = germ(f)
-    if any(g.coeff(1) for g in gradient(f)):
+    if not is_critical(f):
         raise ZeemanError("expected a critical point at the origin, got a gradient that does not vanish there.")
     form = _diagonalized(f)
     positive = sum(d > 0 for d in form.diagonal.values())

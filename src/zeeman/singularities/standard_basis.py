@@ -11,7 +11,7 @@ from math import prod
 from sympy.polys.rings import PolyElement, PolyRing
 
 from zeeman.singularities.series import Exponent
-from zeeman.singularities.truncated_basis import MOST_WORK, Packing, TruncatedBasis, integral
+from zeeman.singularities.truncated_basis import Packing, TruncatedBasis, integral
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ class LocalAlgebra:
         return [Fraction(str(reduced.get(e, 0))) for e in self.monomials]
 
 
-def local_algebra(
-    generators: Sequence[PolyElement], order: int | None = None, most_work: int = MOST_WORK
-) -> LocalAlgebra | None:
+def local_algebra(generators: Sequence[PolyElement], order: int | None = None) -> LocalAlgebra | None:
     """Give O/I for the ideal I of some polynomials in the local ring at the origin; None if it is not finite.
 
     Buchberger's algorithm in Q[x]/m^k, where every local order is a well-order, with k raised until all monomials
@@ -89,8 +87,6 @@ def local_algebra(
         Elements of one polynomial ring over the rationals.
     order
         If known, k with m^k ⊂ I; saves the search.
-    most_work
-        Give up after so many products of coefficients.
 
     Raises
     ------
@@ -110,12 +106,12 @@ def local_algebra(
     kept = [g for g in generators if g]
     if any(g.coeff(1) for g in kept):
         return LocalAlgebra(ring, 0, {(0,) * ring.ngens: ring.one}, ())
-    if order is None and _surely_infinite(kept, ring):
+    if order is None and surely_infinite(kept or generators):
         return None
     bound = multiplicity_bound(kept, ring.ngens)
     k = order + 1 if order is not None else min(sum(e) for g in kept for e in g) + 4
     while True:
-        basis = _basis_modulo(kept, k, most_work)
+        basis = _basis_modulo(kept, k)
         standard = basis.standard_monomials()
         if basis.order < k or order is not None:
             return _unpacked(ring, basis, standard)
@@ -151,15 +147,27 @@ def quotient_dimension(generators: Sequence[PolyElement], power: int) -> int:
     return len(_basis_modulo(generators, power).standard_monomials())
 
 
-def _basis_modulo(generators: Sequence[PolyElement], power: int, most_work: int = MOST_WORK) -> TruncatedBasis:
+def _basis_modulo(generators: Sequence[PolyElement], power: int) -> TruncatedBasis:
     packing = Packing(generators[0].ring.ngens)
-    basis = TruncatedBasis(packing, power, most_work)
+    basis = TruncatedBasis(packing, power)
     basis.complete([integral({packing.pack(e): c for e, c in g.items()}) for g in generators if g])
     return basis
 
 
-def _surely_infinite(generators: Sequence[PolyElement], ring: PolyRing) -> bool:
-    """Whether V(I) has positive dimension at the origin for a reason that is seen at once."""
+def surely_infinite(generators: Sequence[PolyElement]) -> bool:
+    """Whether V(I) has positive dimension at the origin for a reason that is seen at once.
+
+    Too few generators, or too few on a coordinate subspace (Krull), or a common factor that vanishes at the origin.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> _, x, y = ring("x,y", QQ)
+    >>> surely_infinite([x * y, x**2]), surely_infinite([x, y**2])
+    (True, False)
+    """
+    ring = generators[0].ring
+    generators = [g for g in generators if g]
     if len(generators) < ring.ngens:
         return True
     for size in range(1, ring.ngens + 1):

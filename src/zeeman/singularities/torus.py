@@ -56,7 +56,8 @@ def torus_factors(f: PolyElement) -> tuple[tuple[PolyElement, int], ...]:
     """
     if len(f) == 1:
         return ()
-    return tuple((g, k) for g, k in f.factor_list()[1] if len(g) > 1)
+    # Copies: sympy's factors may carry hashes from before their last change in place.
+    return tuple((f.ring.from_dict(dict(g)), k) for g, k in f.factor_list()[1] if len(g) > 1)
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from zeeman.singularities.series import Coefficient, Exponent
 
 Packed = dict[int, int]  # packed monomial -> integer coefficient
 
-MOST_WORK = 2_000_000
+MOST_WORK = 2_000_000  # products of coefficients in one basis, some seconds
 _BITS = 16
 
 
@@ -78,8 +78,8 @@ def _primitive(p: Packed) -> Packed:
 class TruncatedBasis:
     """A standard basis modulo m^order that is being completed."""
 
-    def __init__(self, packing: Packing, order: int, most_work: int) -> None:
-        self.packing, self.order, self.work_left = packing, order, most_work
+    def __init__(self, packing: Packing, order: int) -> None:
+        self.packing, self.order, self.work_left = packing, order, MOST_WORK
         self.leads: list[int] = []
         self.elements: list[Packed] = []
         self.pairs: list[tuple[int, int, int]] = []

@@ -16,12 +16,17 @@ from zeeman.subjects.verification import Verification as Verification
 
 if TYPE_CHECKING:
     from zeeman.subjects.callback import RecorderCallback as RecorderCallback
+    from zeeman.subjects.lightning import LightningRecorder as LightningRecorder
 
 
 def __getattr__(name: str) -> Any:
-    """Import the callback, and with it transformers, only when it is asked for."""
+    """Import callbacks, and with them the trainers that they are for, only when they are asked for."""
     if name == "RecorderCallback":
         from zeeman.subjects.callback import RecorderCallback
 
         return RecorderCallback
+    if name == "LightningRecorder":
+        from zeeman.subjects.lightning import LightningRecorder
+
+        return LightningRecorder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,6 +26,7 @@ from zeeman.subjects.structure import (
     unembedding_modules,
     whole,
 )
+from zeeman.subjects.wrappers import unwrapped
 
 Mask = Callable[[str, torch.Tensor], torch.Tensor | None]
 
@@ -114,7 +115,7 @@ def resolve_component(model: nn.Module, which: str | Mask) -> Component:
     Parameters
     ----------
     model
-        Any module; it is only looked at.
+        Any module, or a wrapper around one; it is only looked at.
     which
         A name, or a function (name, tensor) -> boolean mask of the tensor's shape, or None for nothing. It is called
         once a parameter, and the component takes the function's name.
@@ -134,6 +135,7 @@ def resolve_component(model: nn.Module, which: str | Mask) -> Component:
     >>> resolve_component(model, first_row).slices
     {'0.weight': ((slice(0, 1, None), slice(0, 3, None)),)}
     """
+    model = unwrapped(model)
     if not isinstance(which, str):
         return _from_function(model, which)
     regions = everything([model]) if which == "full" else _catalogue(model).get(which)
@@ -158,7 +160,7 @@ def list_components(model: nn.Module) -> list[str]:
     Parameters
     ----------
     model
-        Any module; it is only looked at.
+        Any module, or a wrapper around one; it is only looked at.
 
     Returns
     -------
@@ -169,7 +171,7 @@ def list_components(model: nn.Module) -> list[str]:
     >>> list_components(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1)))
     ['full', 'l0', 'l1']
     """
-    return list(_catalogue(model))
+    return list(_catalogue(unwrapped(model)))
 
 
 def _catalogue(model: nn.Module) -> dict[str, list[Region]]:

@@ -69,7 +69,7 @@ def factory_of(repo: str, revision: str | None = None) -> Callable[[], nn.Module
     """Read the configuration of a repository or local folder, as a picklable maker of its architecture."""
     from transformers import AutoConfig
 
-    with _told(repo, revision):
+    with told(repo, revision):
         config = AutoConfig.from_pretrained(repo, revision=revision)
     return partial(model_from_config, **config_dict(config))
 
@@ -104,7 +104,7 @@ def load_pretrained(repo: str, revision: str | None = None) -> State:
     """
     from transformers import AutoConfig
 
-    with _told(repo, revision), _no_progress_bars(), preserved_randomness():
+    with told(repo, revision), _no_progress_bars(), preserved_randomness():
         config = AutoConfig.from_pretrained(repo, revision=revision)
         model, info = _model_class(config).from_pretrained(repo, revision=revision, output_loading_info=True)
     absent = sorted(map(str, info["missing_keys"])) + [str(key) for key in info.get("mismatched_keys", ())]
@@ -127,7 +127,7 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _told(repo: str, revision: str | None = None) -> Iterator[None]:
+def told(repo: str, revision: str | None = None) -> Iterator[None]:
     """Turn what transformers and the hub's client raise into one sentence.
 
     They raise errors of the HTTP library, of torch, of safetensors and of zip files, so that nothing narrower than
@@ -159,9 +159,9 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 def open_huggingface(
-    repo: str, revisions: str | Sequence[str]
+    repo: str, revisions: str | Sequence[str], load: Callable[[str, str], State] = load_pretrained
 ) -> tuple[str, tuple[Checkpoint, ...], Callable[[], nn.Module]]:
-    """Resolve revisions of a repository, or subfolders of a local folder; see ``Series.from_huggingface``."""
+    """Resolve revisions of a repository, which ``load`` fetches, or subfolders of a local folder."""
     local = Path(repo).expanduser()
     if local.is_dir():
         available = [child.name for child in local.iterdir() if (child / "config.json").exists()]
@@ -172,7 +172,7 @@ def open_huggingface(
     if local.is_dir():
         check_weights([local / name for name in names])
     found = tuple(
-        Checkpoint(step_of(name), partial(load_pretrained, *place), _where(*place))
+        Checkpoint(step_of(name), partial(load_pretrained if local.is_dir() else load, *place), _where(*place))
         for name, place in zip(names, places, strict=True)
     )
     return local.name, found, factory_of(*places[0])
@@ -181,7 +181,7 @@ def open_huggingface(
 def _branches(repo: str) -> list[str]:
     from huggingface_hub import HfApi
 
-    with _told(repo):
+    with told(repo):
         refs = HfApi().list_repo_refs(repo)
     return [ref.name for ref in (*refs.branches, *refs.tags)]
 

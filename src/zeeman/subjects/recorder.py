@@ -23,6 +23,7 @@ from zeeman.errors import ZeemanError
 from zeeman.subjects.huggingface import config_dict
 from zeeman.subjects.sources import FORMAT, VERSION, find_factory
 from zeeman.subjects.weights import WEIGHTS, preserved_randomness
+from zeeman.subjects.wrappers import plain_name, unwrapped
 
 Watch = Callable[[nn.Module], Mapping[str, float]]
 
@@ -40,7 +41,8 @@ class Recorder:
     folder : path
         New, or without a series in it.
     model : Module
-        The network in training; wrappers of ``torch.compile`` and of data parallelism are taken off.
+        The network in training; wrappers of ``torch.compile``, data parallelism, nnsight and TransformerLens are
+        taken off.
     watch : callable, optional
         Gives losses by name; called without gradients and in eval mode.
     watch_every : int
@@ -90,7 +92,7 @@ class Recorder:
     ) -> None:
         _check_settings(watch_every, ratio, sensitivity)
         self.folder = Path(folder).expanduser()
-        self.model = _unwrapped(model)
+        self.model = unwrapped(model)
         self.last_step: int | None = None
         self._watch, self._watch_every = watch, watch_every
         self._ratio, self._sensitivity = ratio, sensitivity
@@ -267,14 +269,6 @@ def _occupied(folder: Path) -> ZeemanError:
     return ZeemanError(f"{folder} already holds a series; choose another folder or empty it.")
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """The network itself: wrappers put prefixes on its parameters' names."""
-    model = getattr(model, "_orig_mod", model)
-    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return _unwrapped(model.module)
-    return model
-
-
 def _architecture(
     model: nn.Module, factory: str | Callable[..., nn.Module] | None, config: Mapping[str, Any] | None
 ) -> tuple[str | None, Mapping[str, Any]]:
@@ -282,7 +276,8 @@ def _architecture(
     if factory is None:
         # A model of transformers can exist only if it was imported; importing it here would cost seconds.
         transformers = sys.modules.get("transformers")
-        if config is None and transformers is not None and isinstance(model, transformers.PreTrainedModel):
+        plain = all(plain_name(name) == name for name in model.state_dict())  # a bridge adds weights of its own
+        if config is None and plain and transformers is not None and isinstance(model, transformers.PreTrainedModel):
             named = {**config_dict(model.config), "architectures": [type(model).__name__]}
             return "zeeman.subjects.sources:model_from_config", named
         return None, config or {}
@@ -309,7 +304,7 @@ def _savable(model: nn.Module) -> dict[str, torch.Tensor]:
             )
         tensor = value.detach().cpu().contiguous()
         memory = tensor.untyped_storage().data_ptr()
-        found[name] = tensor.clone() if memory in seen else tensor
+        found[plain_name(name)] = tensor.clone() if memory in seen else tensor
         seen.add(memory)
     return found
 

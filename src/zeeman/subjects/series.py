@@ -15,8 +15,10 @@ from torch import nn
 from zeeman.errors import ZeemanError
 from zeeman.subjects.checkpoint import Checkpoint
 from zeeman.subjects.huggingface import open_huggingface
+from zeeman.subjects.shelf import Shelf, cache_folder
 from zeeman.subjects.sources import open_folder
-from zeeman.subjects.weights import copy_state, preserved_randomness
+from zeeman.subjects.weights import State, copy_state, preserved_randomness
+from zeeman.subjects.wrappers import plain_name, unwrapped
 
 if TYPE_CHECKING:
     from zeeman.subjects.verification import Verification
@@ -103,8 +105,10 @@ class Series:
         """
         state = checkpoint.load()
         with preserved_randomness():
-            model = self.make_model()
-        fault = _misfit(state, model.state_dict())
+            model = unwrapped(self.make_model())
+        expected = model.state_dict()
+        state = _under_names_of(expected, state)
+        fault = _misfit(state, expected)
         if fault:
             raise ZeemanError(
                 f"The checkpoint at step {checkpoint.step} ({checkpoint.source}) does not fit the model: {fault}; "
@@ -137,7 +141,9 @@ class Series:
         return cls(*open_folder(Path(path).expanduser(), make_model))
 
     @classmethod
-    def from_huggingface(cls, repo: str | Path, revisions: str | Sequence[str]) -> Series:
+    def from_huggingface(
+        cls, repo: str | Path, revisions: str | Sequence[str], disk_budget: int | None = None
+    ) -> Series:
         """Read revisions of a Hugging Face repository; each is fetched when it is loaded.
 
         Parameters
@@ -146,13 +152,18 @@ class Series:
             Such as ``EleutherAI/pythia-14m``, or a local folder with one subfolder a revision.
         revisions : str or sequence of str
             Names; or ``step{0..143000}``: all that exist with a number in that range; or ``step{0,1,512}``.
+        disk_budget : int or None
+            Bytes of disk that fetched revisions may take: the longest unused are evicted, and fetched again when they
+            are wanted again. None: all stay in the client's own cache.
 
         Raises
         ------
         ZeemanError
             If the repository can't be reached or has no such revisions.
         """
-        return cls(*open_huggingface(str(repo), revisions))
+        if disk_budget is None:
+            return cls(*open_huggingface(str(repo), revisions))
+        return cls(*open_huggingface(str(repo), revisions, Shelf(cache_folder(), disk_budget).load))
 
     @classmethod
     def from_state_dicts(
@@ -177,13 +188,15 @@ class Series:
         return cls(name, found, make_model)
 
     @classmethod
-    def from_spec(cls, text: str) -> Series:
+    def from_spec(cls, text: str, disk_budget: int | None = None) -> Series:
         """Read what a user wrote on the command line: a folder, or ``repository@revisions``.
 
         Parameters
         ----------
         text : str
             ``runs/one`` or ``EleutherAI/pythia-14m@step{0..143000}``.
+        disk_budget : int or None
+            As for `from_huggingface`.
 
         Raises
         ------
@@ -198,7 +211,15 @@ class Series:
                 f"Expected a folder or repository@revisions, got {text!r}; write for example "
                 "EleutherAI/pythia-14m@step{0..143000}."
             )
-        return cls.from_huggingface(repo, revisions)
+        return cls.from_huggingface(repo, revisions, disk_budget)
+
+
+def _under_names_of(expected: Mapping[str, torch.Tensor], state: State) -> State:
+    """Weights under the names of a model, in which a bridge may have put something, or the same tensor twice."""
+    plain = {plain_name(name): tensor for name, tensor in state.items()}
+    wanted = {plain_name(name) for name in expected}
+    found = {name: plain[plain_name(name)] for name in expected if plain_name(name) in plain}
+    return found | {name: tensor for name, tensor in state.items() if plain_name(name) not in wanted}
 
 
 def _misfit(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> str:

@@ -147,9 +147,13 @@ def bare_layers(model: nn.Module) -> list[list[Region]]:
 
 def attentions(block: nn.Module, model: nn.Module) -> list[Attention]:
     """Attentions of a block, with heads where projections are recognised, else by the attribute's name."""
-    told = [found for name, m in block.named_modules() if (found := _attention(m, _parent(block, name), model))]
+    told: dict[frozenset[int], Attention] = {}
+    for name, module in block.named_modules():
+        if found := _attention(module, _parent(block, name), model):
+            # A wrapper that offers the projections of what it wraps is the same attention.
+            told.setdefault(frozenset(id(p) for p in found.root.parameters()), found)
     if told:
-        return told
+        return list(told.values())
     named: list[nn.Module] = []
     for name, module in block.named_modules():
         leaf_name = name.rpartition(".")[2].lower()
