@@ -65,7 +65,7 @@ was trained from scratch on the 21 kinds of text of `zeeman corpus build` in equ
 {count} checkpoints, log-spaced and more where a held-out loss moved. `zeeman.examine` asked {probes} probes at
 each (the 21 kinds of held-out text, 24 built-in probes, and random tokens repeated), and read the learning
 coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min
-(walked by `zeeman watch` while the model trained, read by `zeeman.examine` from its store). {responses} Made by
+(walked by `zeeman watch` during and after the training, read by `zeeman.examine` from its store). {responses} Made by
 `benchmarks/pile_series.py` and `pile_page.py` (last run on {date}); curves and readings are in
 `benchmarks/pile_series.json`."""
 
