@@ -109,9 +109,9 @@ step fails when k + 1 copies err: all syndromes are of order k + 1, the Hessian 
 More redundancy makes λ larger but λ/d = 1/(k + 1) smaller: what a code of distance k + 1 protects is flat to that
 order.
 
-Other ways to correct errors show in the catalogue. The latch costs no more at four steps than at two: what a late error
-can spoil, an earlier one already could. Refresh corrects what it found before, since it looks anew, but its lines must
-then be right at the last step, which makes more entries fatal alone."""
+Other ways to correct errors show in the catalogue. The latch costs no more at four steps than at two: new entries can
+spoil an answer then, but only together with one that is paid for already. Refresh corrects what it found before, since
+it looks anew, but its lines must then be right at the last step, which makes more entries fatal alone."""
 
 
 def wheel(size: int, longest: int) -> Automaton:
@@ -137,8 +137,8 @@ entries that are not shared, so that λ and m − 1 add up.
 {markdown(["algorithm", "d", "corner λ", "m"], lines)}
 
 The same function, and a λ that is smaller by what the modules need not know: a free energy prefers the modules by
-{whole.corner.value - both} log n. Within one program a line that several inputs read is paid for once; what a second
-input adds is only what it can spoil beyond that."""
+{whole.corner.value - both} log n. Within one program a line that several inputs read is paid for once; what a second input
+adds is only what it can spoil beyond that."""
 
 
 def sample(found: dict[Entry, Singularity]) -> str:
