@@ -137,8 +137,8 @@ entries that are not shared, so that λ and m − 1 add up.
 {markdown(["algorithm", "d", "corner λ", "m"], lines)}
 
 The same function, and a λ that is smaller by what the modules need not know: a free energy prefers the modules by
-{whole.corner.value - both} log n. Within one program a line that several inputs read is paid for once; what a second input
-adds is only what it can spoil beyond that."""
+{whole.corner.value - both} log n. Within one program a line that several inputs read is paid for once; what a second
+input adds is only what it can spoil beyond that."""
 
 
 def sample(found: dict[Entry, Singularity]) -> str:
