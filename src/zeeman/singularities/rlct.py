@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import prod
 
 from sympy.polys.rings import PolyElement
 
@@ -105,13 +106,13 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
 
 
 def _by_factors(powers: Sequence[tuple[PolyElement, int]]) -> RLCT | None:
-    """The rule for products, where the factors' variables are disjoint."""
-    used = [variables_of(g) for g, _ in powers]
-    if len(powers) < 2 or sum(map(len, used)) > len(set().union(*used)):
+    """The rule for products, where the factors fall into groups without common variables."""
+    power = dict(powers)
+    groups = disjoint(list(power))
+    if len(groups) < 2:
         return None
-    return multiplied(
-        [scaled(_germ(g, False), Fraction(1, k), f"power {k}") for g, k in powers], "factors in variables of their own"
-    )
+    parts = [prod((g ** power[g] for g in group), start=powers[0][0].ring.one) for group in groups]
+    return multiplied([_germ(part, False) for part in parts], "factors in variables of their own")
 
 
 def _many_variables(f: PolyElement, positive: bool) -> RLCT:
