@@ -3,11 +3,12 @@
 Usage: OMP_NUM_THREADS=1 python benchmarks/faults.py [SECTION …] [--count N]
 Sections: kills, full, limited, readonly, flips, two. Named ones are measured, the others stay in the JSON as they were.
 
-Real examinations of a model of 640 weights in three stages: losses at the checkpoint, and loaded and unloaded chains
-of a head in three blocks; then more draws and a chain more; then a probe more. Each run is forked from a warm process.
-Kills are SIGKILL: after a random time, or just before a random operation on a file (an audit hook counts them), so that
-every gap between two operations is met. Full disks and read-only ones are a small tmpfs, which needs the right to
-mount. Flips are of one random bit.
+Real examinations of a model of 640 weights in four stages: losses at the checkpoint, and loaded and unloaded chains
+of a head in three blocks; then more draws and a chain more; then a probe more; then a watch of the folder, which holds
+two more checkpoints. Each run is forked from a warm process. Kills are SIGKILL: after a random time, or just before a
+random operation on a file (an audit hook counts them), so that every gap between two operations is met. Full disks and
+read-only ones are a small tmpfs, which needs the right to mount. Flips are of one random bit. Of the kills before an
+operation half are before any, and half before one on a random kind of file, so that markers and states get their share.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from tiny import tiny_library, train_tiny
 from zeeman.errors import ZeemanError
-from zeeman.examination import Draws, SamplerSettings, Store, Subject, Unit, examine, fsck
+from zeeman.examination import Draws, Examination, SamplerSettings, Store, Subject, Unit, examine, fsck, watch
 from zeeman.examination.devices import chains
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit_store import STATE, UnitStore
@@ -44,8 +46,13 @@ from zeeman.subjects import Series
 
 OUT = Path(__file__).with_suffix(".json")
 SETTINGS = SamplerSettings(num_chains=2, num_draws=50, num_burnin_steps=30, num_steps_bw_draws=2, batch_size=8)
-STAGES = (SETTINGS, replace(SETTINGS, num_draws=80, num_chains=3), replace(SETTINGS, num_draws=80, num_chains=3))
-PROBES = (1, 1, 2)
+MORE = replace(SETTINGS, num_draws=80, num_chains=3)
+STAGES = (SETTINGS, MORE, MORE, MORE)
+PHASES = ("first examination", "more draws and chains", "more probes", "watch")
+PROBES = (1, 1, 2, 2)
+WATCHED = 3
+KINDS = {"complete": "the marker", "state": "the state", "inherited": "what is inherited", "zarr": "the layout"}
+KINDS |= {"examination": "the manifest", "document": "a reading", "events": "the journal"}
 REFUSED = 3
 WRITES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "shutil.rmtree")
 
@@ -57,12 +64,13 @@ class Energies:
     name: str = "energies"
 
     def units(self, subject: Subject, settings: SamplerSettings) -> list[Unit]:
-        checkpoint = subject.series.checkpoints[-1]
-        observed = subject.observed([DATA, *subject.library.probes])
-        loaded = [replace(u, observed=observed) for u in chains(subject, checkpoint, settings, "l0h0")]
-        keys = tuple(u.chain_key for u in loaded[:2])
-        unloaded = [replace(u, kind="unloaded", data="", matched=keys) for u in loaded]
-        return [Unit("reference", checkpoint.step, checkpoint.digest, observed=observed), *loaded, *unloaded]
+        observed, found = subject.observed([DATA, *subject.library.probes]), []
+        for checkpoint in subject.series:
+            loaded = [replace(u, observed=observed) for u in chains(subject, checkpoint, settings, "l0h0")]
+            keys = tuple(u.chain_key for u in loaded[:2])
+            unloaded = [replace(u, kind="unloaded", data="", matched=keys) for u in loaded]
+            found += [Unit("reference", checkpoint.step, checkpoint.digest, observed=observed), *loaded, *unloaded]
+        return found
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
         return [
@@ -73,14 +81,12 @@ class Energies:
 
 
 def run(trained: Path, store: Path, stage: int, message: Path | None = None) -> int:
-    """Examine; gives the status that a command would end with."""
-    series = Series.from_folder(trained)
-    series = replace(series, checkpoints=series.checkpoints[-1:])
+    """Examine, or in the last stage watch; gives the status that a command would end with."""
     whole = tiny_library()
     library = Library.from_probes("tiny", whole.data, list(whole.probes.values())[: PROBES[stage]])
     told: list[object] = []
     try:
-        found = examine(series, library, store, settings=STAGES[stage], devices=(Energies(),), on_progress=told.append)
+        found = _examined(trained, library, store, stage, told)
         found.store.write_reading("document", {str(i): repr(r.value) for i, r in enumerate(found.readings)})
     except ZeemanError as error:
         if message:
@@ -89,6 +95,21 @@ def run(trained: Path, store: Path, stage: int, message: Path | None = None) -> 
     if message:
         message.write_text(str(len(told)))
     return 0
+
+
+def _examined(trained: Path, library: Library, store: Path, stage: int, told: list[object]) -> Examination:
+    devices, settings = (Energies(),), STAGES[stage]
+    if PHASES[stage] != "watch":
+        series = Series.from_folder(trained)
+        series = replace(series, checkpoints=series.checkpoints[-1:])
+        return examine(series, library, store, settings=settings, devices=devices, on_progress=told.append)
+    options: dict[str, Any] = {"settings": settings, "devices": devices, "on_progress": told.append}
+    rounds = list(watch(trained, library, store, once=True, poll=0.01, **options))
+    seen = [found.examination for found in rounds if found.examination]
+    if seen:
+        return seen[-1]
+    # All was examined before a kill: what is left is to read it.
+    return examine(Series.from_folder(trained), library, store, settings=settings, devices=devices)
 
 
 def forked(work: Callable[[], int]) -> int:
@@ -119,17 +140,27 @@ def standing(store: Path) -> dict[str, float]:
     return {p.path.name: (np.inf if p.complete else p.state().step if (p.path / STATE).exists() else 0) for p in places}
 
 
-def kill_before(operation: int) -> None:
-    """Kill this process before some operation on a file that counts."""
+def kill_before(operation: int, kind: str, told: int) -> None:
+    """Kill this process before some operation on a kind of file, or on any, and tell what kind it was."""
     left = [operation]
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in WRITES and (event != "open" or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)):
-            left[0] -= 1
+            found = _kind(str(arguments[0]))
+            left[0] -= kind in ("any", found)
             if left[0] < 0:
+                os.write(told, found.encode() + b"\n")
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
+
+
+def _kind(path: str) -> str:
+    """What a file of a store is for."""
+    name = Path(path).name.split(".")[0]
+    if "/c/" in path:
+        return "a chunk"
+    return KINDS.get(name, "a folder or lock")
 
 
 class Bench:
@@ -138,15 +169,17 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.trained = folder, folder / "trained"
         train_tiny(self.trained)
+        for place in sorted(self.trained.glob("step*"))[:-WATCHED]:
+            shutil.rmtree(place)
         assert run(self.trained, folder / "warm", 0) == 0  # so that a fork finds every module read
-        self.wholes = []
-        started = time.perf_counter()
-        for stage in range(3):
+        self.wholes, self.seconds = [], []
+        for stage in range(len(STAGES)):
+            started = time.perf_counter()
             assert status_of(forked(lambda stage=stage: run(self.trained, folder / "whole", stage))) == 0
+            self.seconds.append(time.perf_counter() - started)
             self.wholes.append(tree(folder / "whole"))
             if stage == 0:
                 shutil.copytree(folder / "whole", folder / "flipped")
-        self.seconds = (time.perf_counter() - started) / 3
 
     def end(self, store: Path, stage: int) -> bool:
         """Run to the end; whether the store is bit for bit that of an undisturbed run."""
@@ -156,16 +189,20 @@ class Bench:
 
 def kills(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     """Kill until the examination ends, extend it, kill again, and at last start anew."""
-    store, stage, done = bench.folder / "killed", 0, Counter[str]()
+    store, stage, done, before_what = bench.folder / "killed", 0, Counter[str](), Counter[str]()
+    reads, told = os.pipe()
+    os.set_blocking(reads, False)
     lost = wrong = ended = same = 0
     while done.total() < count:
         before = standing(store)
         by_time = bool(rng.integers(2))
-        at, operation = float(rng.uniform(0, bench.seconds / 2)), int(rng.exponential(100))
+        at, kind = float(rng.uniform(0, bench.seconds[stage] / 2)), str(rng.choice(list(KINDS.values())))
+        kind = kind if rng.integers(2) else "any"
+        operation = int(rng.exponential(100 if kind == "any" else 3))
 
-        def work(by_time: bool = by_time, operation: int = operation, stage: int = stage) -> int:
+        def work(by_time: bool = by_time, before: tuple[int, str] = (operation, kind), stage: int = stage) -> int:
             if not by_time:
-                kill_before(operation)
+                kill_before(*before, told)
             return run(bench.trained, store, stage)
 
         child = forked(work)
@@ -177,12 +214,13 @@ def kills(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
         if status_of(child) != -signal.SIGKILL:  # ended before the kill
             ended += 1
             same += bench.end(store, stage)
-            stage = (stage + 1) % 3
+            stage = (stage + 1) % len(STAGES)
             if stage == 0:
                 shutil.rmtree(store)
             continue
-        phase = ("sampling", "more draws and chains", "more probes")[stage]
-        done[f"{phase}, {'at a time' if by_time else 'before an operation on a file'}"] += 1
+        done[f"{PHASES[stage]}, {'at a time' if by_time else 'before an operation on a file'}"] += 1
+        if not by_time:
+            before_what[os.read(reads, 99).decode().split("\n")[0]] += 1
         after = standing(store)
         lost += any(after.get(name, 0) < steps for name, steps in before.items())
         wrong += store.exists() and any(f.kind in ("damaged", "foreign") for f in fsck(Store(store)))
@@ -191,6 +229,7 @@ def kills(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     same += bench.end(store, stage)
     return {
         "kills": dict(sorted(done.items())), "kills_in_all": done.total(),
+        "of_those_before_an_operation": dict(before_what.most_common()),
         "lost_completed_blocks": lost, "wrong_bytes": wrong, "examinations_ended": ended + 1,
         "same_bit_for_bit": same,
     }  # fmt: skip
@@ -211,12 +250,14 @@ def full(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     """A disk that is full at a random point; then there is room, and the examination goes on."""
     pages = sum(-(-len(raw) // 4096) + 1 for raw in bench.wholes[0].values())
     said, same, whole_lost, message = Counter[str](), 0, 0, bench.folder / "message"
-    for _ in range(count):
+    while said.total() < count:
         place = mounted(bench, f"{4 * int(rng.integers(4, pages))}k")
         try:
             store = place / "store"
             status = status_of(forked(lambda store=store: run(bench.trained, store, 0, message)))
-            said["not full" if status == 0 else _sentence(message) if status == REFUSED else "traceback"] += 1
+            if status == 0:  # there was room for all of it
+                continue
+            said[_sentence(message) if status == REFUSED else "traceback"] += 1
             whole = {p.parent for p in store.glob("units/*/complete")}
             whole_lost += any(UnitStore(p).faults() and list(UnitStore(p).faults()) for p in whole)
             remount(place, "size=64m")
@@ -298,10 +339,10 @@ def two(bench: Bench, count: int, rng: np.random.Generator) -> dict[str, Any]:
     for i in range(count):
         store, message = bench.folder / f"two{i}", bench.folder / "message"
         first = forked(lambda store=store: run(bench.trained, store, 0))
-        time.sleep(float(rng.uniform(0, bench.seconds)))
+        time.sleep(float(rng.uniform(0, bench.seconds[0])))
         second = forked(lambda store=store, message=message: run(bench.trained, store, 0, message))
         if i % 2:
-            time.sleep(float(rng.uniform(0, bench.seconds / 4)))
+            time.sleep(float(rng.uniform(0, bench.seconds[0] / 4)))
             os.kill(first, signal.SIGKILL)
         a, b = status_of(first), status_of(second)
         ends[f"first {a}, second {b}"] += 1
@@ -333,7 +374,8 @@ def main() -> None:
         bench = Bench(Path(folder))
         for name in asked.sections:
             measure, count = SECTIONS[name]
-            results[name] = measure(bench, asked.count or count, np.random.default_rng(0))
+            found = measure(bench, asked.count or count, np.random.default_rng(0))
+            results[name] = {"date": date.today().isoformat()} | found
             print(name, json.dumps(results[name], indent=1), flush=True)
             if asked.count is None:
                 OUT.write_text(json.dumps(results, indent=1) + "\n")

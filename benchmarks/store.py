@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def opening(count: int = 10_000) -> dict[str, Any]:
 if __name__ == "__main__":
     results = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in sys.argv[1:] or ("cost", "opening"):
-        results[name] = {"cost": cost, "opening": opening}[name]()
+        measured = {"cost": cost, "opening": opening}[name]()
+        results[name] = {"date": date.today().isoformat()} | measured
         print(name, json.dumps(results[name], indent=1), flush=True)
         OUT.write_text(json.dumps(results, indent=1) + "\n")

@@ -15,8 +15,9 @@ from benchmarks.planted.grammar import KIND_OF_RULE, Floats, Grammar, Integers
 from numpy.typing import NDArray
 from torch import nn
 
+from zeeman.bands import prepare, reproducible_axes
 from zeeman.sampling import SGLD, LocalPosterior, Observable, Schedule, forward_draws, gather, match_energy, run_chain
-from zeeman.spectra import Susceptibility, importance_weights, respond
+from zeeman.spectra import Susceptibility, importance_weights, log_amplitude, respond
 
 COMPONENTS = [
     *(f"l{layer}h{head}" for layer, head in itertools.product(range(3), range(4))),
@@ -25,6 +26,7 @@ COMPONENTS = [
     "unembed",
 ]
 CHAINS, DRAWS = 4, 15
+PAIRED_CHAINS, PAIRED_DRAWS = 6, 10
 START = 100.0
 """Localization at which the search for the energy begins."""
 FEW, ROUNDS, CLOSE = 16, 8, 0.1
@@ -76,12 +78,25 @@ class Drawn:
     setting_up: float
     drawing: float
 
-    def first(self, draws: int) -> Drawn:
-        """The first draws of each chain, and what they cost: burning in counts as setting up."""
-        share = draws / self.phi.shape[2]
+    def first(self, chains: int, draws: int) -> Drawn:
+        """The first draws of the first chains, and what they cost: burning in counts as setting up, of all chains."""
+        share = chains * draws / self.phi[0].size
         return replace(
-            self, phi=self.phi[..., :draws], differences=self.differences[:, :, :draws], drawing=self.drawing * share
+            self,
+            phi=self.phi[:, :chains, :draws],
+            differences=self.differences[:, :chains, :draws],
+            drawing=self.drawing * share,
         )
+
+    @property
+    def halves(self) -> tuple[Drawn, Drawn]:
+        """The first chains and the others."""
+        middle = self.phi.shape[1] // 2
+        first, second = (
+            replace(self, phi=self.phi[:, part], differences=self.differences[:, part])
+            for part in (slice(None, middle), slice(middle, None))
+        )
+        return first, second
 
     @property
     def seconds(self) -> float:
@@ -108,12 +123,20 @@ def ask(grammar: Grammar, seed: int, n: int, shams: bool) -> Asked:
 
 
 def unloaded(
-    model: nn.Module, asked: Asked, energy: float, seed: int, draws: int = DRAWS, start: Floats | None = None
+    model: nn.Module,
+    asked: Asked,
+    energy: float,
+    seed: int,
+    draws: int = DRAWS,
+    start: Floats | None = None,
+    antithetic: bool = False,
 ) -> Drawn:
     """Draw at nβ = 0, every component at the localization that gives it the energy.
 
     Where draws lower the loss, as in the beginning of a training, there is no such localization: it stays at ``start``.
+    Antithetic pairs come in more and shorter chains, ten draws each, so that no stretch of the jackknife parts a pair.
     """
+    chains, draws = (PAIRED_CHAINS, PAIRED_DRAWS) if antithetic else (CHAINS, draws)
     begun = time.process_time()
     whole = LocalPosterior(model, asked.item.batch[:1], n_beta=0.0, localization=START)
     begin = np.full(len(COMPONENTS), START) if start is None else start
@@ -122,7 +145,10 @@ def unloaded(
         for name, gamma in zip(COMPONENTS, begin.tolist(), strict=True)
     ]
     matched = time.process_time()
-    read = gather(forward_draws(posteriors, asked.item, seed=seed, chains=range(CHAINS), num_draws=draws))
+    tiles = forward_draws(
+        posteriors, asked.item, seed=seed, chains=range(chains), num_draws=draws, antithetic=antithetic
+    )
+    read = gather(tiles)
     return Drawn(
         np.stack([read[name][0] for name in COMPONENTS]),
         np.stack([read[name][1] for name in COMPONENTS]),
@@ -147,7 +173,15 @@ def _matched(part: LocalPosterior, few: Observable, energy: float, seed: int) ->
     return part
 
 
-def loaded(model: nn.Module, data: torch.Tensor, asked: Asked, energy: float, seed: int, localization: Floats) -> Drawn:
+def loaded(
+    model: nn.Module,
+    data: torch.Tensor,
+    asked: Asked,
+    energy: float,
+    seed: int,
+    localization: Floats,
+    draws: int = DRAWS,
+) -> Drawn:
     """Draw by SGLD at nβ = γ, which is found so that the energy is the given one: it goes as 1/γ near w*.
 
     Pilots of one chain find γ, and begin at the given localization; they and the burning in count as setting up.
@@ -162,7 +196,8 @@ def loaded(model: nn.Module, data: torch.Tensor, asked: Asked, energy: float, se
             root = max(ratio, 0.01) ** 0.5
             part = replace(part, n_beta=part.n_beta * root, localization=part.localization * root)
         setting_up += time.process_time() - begun
-        chains = [_chain(part, LOADED, seed, chain, asked.item) for chain in range(CHAINS)]
+        schedule = replace(LOADED, num_draws=draws)
+        chains = [_chain(part, schedule, seed, chain, asked.item) for chain in range(CHAINS)]
         setting_up += sum(chain[1] for chain in chains)
         drawing += sum(chain[2] for chain in chains)
         read = np.stack([chain[0] for chain in chains])
@@ -194,6 +229,20 @@ def responses(drawn: Drawn, n_beta: float = 0.0) -> list[Susceptibility]:
         weights = importance_weights(phi, n_beta).weights if n_beta else None
         found.append(respond(phi, np.moveaxis(differences, 2, 0), weights=weights))
     return found
+
+
+def spreads(drawn: Drawn) -> Floats:
+    """Log amplitudes of all tokens and components, on axes that both halves of the chains show."""
+    whole, *parts = (
+        np.column_stack([log_amplitude(np.moveaxis(losses, 2, 0)) for losses in each.differences])
+        for each in (drawn, *drawn.halves)
+    )
+    return reproducible_axes(whole, (parts[0], parts[1]))
+
+
+def correlations(drawn: Drawn) -> Floats:
+    """ρ of all tokens and components, prepared."""
+    return prepare(np.column_stack([each.rho for each in responses(drawn)]))
 
 
 def trust(drawn: Drawn, n_beta: float) -> dict[str, Any]:

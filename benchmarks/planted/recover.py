@@ -6,11 +6,15 @@ FOLDER keeps the training of the seed and its draws; what is there is not made a
 
 - ``energy``: unloaded draws of several energies on few windows, 24 a component. The energy of all other sections, a
   tenth of a nat, was set before any was tried, and stays;
-- ``final``: at the last checkpoint, settled tokens of the rules (without shams): unloaded draws, 24 and 60; ρ, raw
-  covariance and draws of other chains (null) by k-means, tokens shuffled, and weights to colder nβ;
-- ``activations``: the same of every layer;
-- ``clusters``: what `cluster_rows` and the published clustering find in the unloaded readings, and how stable it is;
-- ``loaded``, ``loaded_clusters``: the same for SGLD draws of the same energies;
+- ``activations``: at the last checkpoint, settled tokens of the rules (without shams): the activations of every layer;
+- ``unloaded``: the same tokens by 12, 24 and 60 unloaded draws: ρ, raw covariance, draws of other chains (null) and log
+  amplitudes, by k-means at the true number and by clusterings that find their own (`cluster_rows`, the bands of
+  `zeeman bands`, the published one), how stable they are, tokens shuffled, and weights to colder nβ;
+- ``antithetic``: the same by pairs ±δ, 20 and 60 draws;
+- ``loaded``: the same by SGLD draws of the same energies: the raw covariance with published clusters is the published
+  estimator;
+- ``landscape``, ``middle``: where loaded and unloaded draws differ, at the last checkpoint (60 draws) and in the middle
+  of the training (24);
 - ``series``: along training, tokens of rules and shams, 24 unloaded draws: how well each rule is told from its sham.
 
 Writes recover.json, which `python -m benchmarks.planted.page` turns into docs/planted.md. CPU seconds are those of the
@@ -23,17 +27,43 @@ import argparse
 import datetime
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from benchmarks.planted.activations import activations, k_means, readout
-from benchmarks.planted.draws import CHAINS, DRAWS, Asked, Drawn, ask, loaded, responses, trust, unloaded
+from benchmarks.planted.apart import by_amplitude, by_band, kinds, shams_apart, told_apart, z_scored
+from benchmarks.planted.draws import (
+    CHAINS,
+    DRAWS,
+    PAIRED_CHAINS,
+    PAIRED_DRAWS,
+    Asked,
+    Drawn,
+    ask,
+    correlations,
+    loaded,
+    responses,
+    spreads,
+    trust,
+    unloaded,
+)
 from benchmarks.planted.draws import DATA as DATA_WINDOWS
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Grammar
-from benchmarks.planted.scores import clustered, resolution, scored, stability
+from benchmarks.planted.landscape import compared
+from benchmarks.planted.scores import (
+    about,
+    bands,
+    clustered,
+    confused,
+    resolution,
+    scored,
+    stability,
+    stability_of_bands,
+    without,
+)
 from benchmarks.planted.training import outcome, train
 from torch import nn
 
@@ -47,9 +77,14 @@ ENERGIES = (0.01, 0.03, 0.1, 0.3)
 WINDOWS, ENERGY_WINDOWS, SERIES_WINDOWS = 430, 48, 160
 FEWER = 6
 """Draws of a chain in readings of 24."""
-COLDER = (1.0, 3.0, 10.0, 30.0)
-STEPS = (26, 123, 306, 414, 559, 1020, 1859)
+CUTS = ((CHAINS, 3), (CHAINS, FEWER), (CHAINS, DRAWS))
+PAIRED_CUTS = ((2, PAIRED_DRAWS), (PAIRED_CHAINS, PAIRED_DRAWS))
+"""Chains and draws of each that are read."""
+COLDER = (3.0, 10.0, 30.0)
+STEPS = (26, 123, 306, 414, 559, 755, 1020, 1377, 1859)
 """Checkpoints looked at, beside the last."""
+MIDDLE = 1020
+"""The one that loaded draws are compared at, beside the last."""
 
 
 def main() -> None:
@@ -95,11 +130,21 @@ class Bench:
         energy: float = ENERGY,
         draws: int = DRAWS,
         start: Floats | None = None,
+        antithetic: bool = False,
     ) -> Drawn:
         def make() -> Drawn:
-            return unloaded(self.model(step), asked, energy, self.seed, draws, start)
+            return unloaded(self.model(step), asked, energy, self.seed, draws, start, antithetic)
 
         return Drawn.cached(self.folder / f"{name}-{step}.npz", make)
+
+    def loaded(self, step: int, asked: Asked, start: Floats, draws: int = DRAWS) -> Drawn:
+        rng = np.random.default_rng([self.seed, *b"data"])
+        data = torch.from_numpy(self.grammar.windows(rng, DATA_WINDOWS).tokens)
+
+        def make() -> Drawn:
+            return loaded(self.model(step), data, asked, ENERGY, self.seed, start, draws)
+
+        return Drawn.cached(self.folder / f"loaded-{step}.npz", make)
 
 
 def energy(bench: Bench) -> dict[str, Any]:
@@ -118,34 +163,67 @@ def energy(bench: Bench) -> dict[str, Any]:
     return {"tokens": len(asked.rule), "by_energy": found}
 
 
-def final(bench: Bench) -> dict[str, Any]:
+def without_load(bench: Bench) -> dict[str, Any]:
     """Unloaded readings of the last checkpoint, their nulls, and weights to colder nβ."""
     asked, drawn = _at_the_end(bench)
-    rows = _read(drawn, asked)
+    rows = _read(drawn, asked, CUTS)
     rho = np.column_stack([each.rho for each in responses(drawn)])
-    rows["shuffled tokens"] = scored(shuffled_tokens(rho, 0), asked)
+    last = f"{drawn.phi[0].size} draws"
+    rows[f"rho, {last}"]["stability"] = stability(drawn, correlations) | {"draws_bands": stability_of_bands(drawn)}
+    rows[f"amplitude, {last}"] |= {
+        "stability": stability(drawn, spreads),
+        "confusion": confused(spreads(drawn), asked),
+        "without": without(spreads(drawn), asked),
+    }
+    rows["shuffled tokens"] = scored(prepare(shuffled_tokens(rho, 0)), asked)
     for n_beta in COLDER:
-        matrix = np.column_stack([each.rho for each in responses(drawn, n_beta)])
-        rows[f"rho, reweighted to {n_beta:g}"] = {**trust(drawn, n_beta), **scored(matrix, asked)}
+        chi = responses(drawn, n_beta)
+        matrix = np.column_stack([each.rho for each in chi])
+        rows[f"rho, reweighted to {n_beta:g}"] = {**trust(drawn, n_beta), **scored(prepare(matrix), asked)}
     return {"tokens": len(asked.rule), "tokens_by_rule": np.bincount(asked.rule).tolist(), "rows": rows}
+
+
+def in_pairs(bench: Bench) -> dict[str, Any]:
+    """Unloaded readings from antithetic pairs."""
+    asked, last = ask(bench.grammar, bench.seed, WINDOWS, shams=False), bench.series.steps[-1]
+    drawn = bench.unloaded(last, asked, "antithetic", antithetic=True)
+    return {"rows": _read(drawn, asked, PAIRED_CUTS)}
 
 
 def with_load(bench: Bench) -> dict[str, Any]:
     """Loaded readings of the same tokens at the same energies."""
     asked, drawn = _at_the_end(bench)
-    return {"tokens": len(asked.rule), "rows": _read(_loaded(bench, asked, drawn.localization), asked)}
+    return {"rows": _read(bench.loaded(bench.series.steps[-1], asked, drawn.localization), asked, CUTS)}
 
 
-def clusters(bench: Bench) -> dict[str, Any]:
-    """Partitions of unloaded readings that find their own number, and how stable they are."""
+def landscape(bench: Bench) -> dict[str, Any]:
+    """Where loaded draws read other than unloaded ones, at the last checkpoint."""
     asked, drawn = _at_the_end(bench)
-    return {"rows": _clusters(drawn, asked)}
+    last = bench.series.steps[-1]
+    return {"step": last, **_compared(drawn, bench.loaded(last, asked, drawn.localization), asked)}
 
 
-def loaded_clusters(bench: Bench) -> dict[str, Any]:
-    """The same of loaded readings: those of the raw covariance are the published ones."""
-    asked, drawn = _at_the_end(bench)
-    return {"rows": _clusters(_loaded(bench, asked, drawn.localization), asked)}
+def middle(bench: Bench) -> dict[str, Any]:
+    """The same in the middle of the training, on tokens of rules and shams."""
+    asked = ask(bench.grammar, bench.seed, SERIES_WINDOWS, shams=True)
+    drawn = bench.unloaded(MIDDLE, asked, "series", draws=FEWER)
+    return {"step": MIDDLE, **_compared(drawn, bench.loaded(MIDDLE, asked, drawn.localization, FEWER), asked)}
+
+
+def _compared(unloaded: Drawn, loaded: Drawn, asked: Asked) -> dict[str, Any]:
+    chi = responses(unloaded), responses(loaded)
+    matrices = [np.column_stack([each.rho for each in side]) for side in chi]
+    return {
+        "draws": unloaded.phi[0].size,
+        "energy": [_spread(side.phi.mean(axis=(1, 2))) for side in (unloaded, loaded)],
+        "localization_loaded_over_unloaded": _spread(loaded.localization / unloaded.localization),
+        "kinds": [
+            kinds(prepare(rho), bands(drawn, side), asked)
+            for rho, drawn, side in zip(matrices, (unloaded, loaded), chi, strict=True)
+        ],
+        "kinds_by_amplitude": [kinds(spreads(drawn), None, asked) for drawn in (unloaded, loaded)],
+        **compared(*chi, asked),
+    }
 
 
 def layers(bench: Bench) -> dict[str, Any]:
@@ -159,9 +237,9 @@ def layers(bench: Bench) -> dict[str, Any]:
         for place, behind in (("predicting", 1), ("reading", 0))
         for layer, array in arrays.items()
     }
-    rows = {name: {**seconds, **scored(matrix, asked)} for name, matrix in matrices.items()}
+    rows = {name: {**seconds, **scored(prepare(matrix), asked)} for name, matrix in matrices.items()}
     best = max(rows, key=lambda name: rows[name]["k_means"]["kind"])
-    rows[best] |= clustered(matrices[best], asked)
+    rows[best] |= clustered(prepare(matrices[best]), asked)
     return {"rows": rows}
 
 
@@ -170,48 +248,33 @@ def _at_the_end(bench: Bench) -> tuple[Asked, Drawn]:
     return asked, bench.unloaded(bench.series.steps[-1], asked, "unloaded")
 
 
-def _loaded(bench: Bench, asked: Asked, start: Floats) -> Drawn:
-    data = torch.from_numpy(bench.grammar.windows(np.random.default_rng([bench.seed, *b"data"]), DATA_WINDOWS).tokens)
-    model = bench.model(bench.series.steps[-1])
-    return Drawn.cached(bench.folder / "loaded.npz", lambda: loaded(model, data, asked, ENERGY, bench.seed, start))
-
-
-def _read(drawn: Drawn, asked: Asked) -> dict[str, Any]:
+def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
-    for draws in (FEWER, DRAWS):
-        part = drawn.first(draws)
+    for chains, draws in cuts:
+        part, number, whole = drawn.first(chains, draws), chains * draws, (chains, draws) == cuts[-1]
         begun = time.process_time()
         chi = responses(part)
         seconds = part.seconds + time.process_time() - begun
-        about = {
+        costs = {
+            "draws": number,
             "cpu_seconds": round(seconds, 1),
             "setting_up": round(part.setting_up, 1),
             "energy": _spread(part.phi.mean(axis=(1, 2))),
             "localization": _spread(part.localization),
         }
-        for name in ("rho", "covariance", "null"):
-            matrix = np.column_stack([getattr(each, name) for each in chi])
-            rows[f"{name}, {CHAINS * draws} draws"] = {**about, **scored(matrix, asked)}
-        rows[f"rho, {CHAINS * draws} draws"] |= resolution(chi, seconds)
-    return rows
-
-
-def _clusters(drawn: Drawn, asked: Asked) -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for draws in (FEWER, DRAWS):
-        chi = responses(drawn.first(draws))
-        for name in ("rho", "covariance", "null") if draws == DRAWS else ("rho",):
-            matrix = np.column_stack([getattr(each, name) for each in chi])
-            row = rows[f"{name}, {CHAINS * draws} draws"] = clustered(matrix, asked)
-            if name == "rho":
-                halves = np.stack([each.rho_halves for each in chi], axis=-1)
-                row["stability"] = stability((halves[0], halves[1]), matrix, draws == DRAWS)
-            print(name, draws, json.dumps(row), flush=True)
+        for name in ("rho", "covariance", "null") if whole else ("rho", "covariance"):
+            places = prepare(np.column_stack([getattr(each, name) for each in chi]))
+            rows[f"{name}, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
+        told = rows[f"rho, {number} draws"]
+        told |= {**resolution(chi, seconds), "bands": about(bands(part, chi), asked)}
+        places = spreads(part)
+        rows[f"amplitude, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
+        print(number, json.dumps(rows), flush=True)
     return rows
 
 
 def series(bench: Bench) -> dict[str, Any]:
-    """Tell each rule from its sham, and the kinds from each other, along training; with the loss of each rule."""
+    """Tell each rule from its sham, and the kinds from each other, along training."""
     asked = ask(bench.grammar, bench.seed, SERIES_WINDOWS, shams=True)
     signals = {row["step"]: row["signals"] for row in bench.series.record if row["signals"]}
     steps = [step for step in bench.series.steps if step in STEPS or step == bench.series.steps[-1]]
@@ -220,60 +283,49 @@ def series(bench: Bench) -> dict[str, Any]:
     for step in reversed(steps):
         drawn = bench.unloaded(step, asked, "series", draws=FEWER, start=start)
         start = drawn.localization
-        rho = np.column_stack([each.rho for each in responses(drawn)])
-        arrays = activations(bench.model(step), asked.item.batch.numpy())
-        behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
-        found[str(step)] = {
-            "cpu_seconds": round(drawn.seconds, 1),
-            "energy": _spread(drawn.phi.mean(axis=(1, 2))),
-            "localization": _spread(drawn.localization),
-            "modes": {
-                mode: {
-                    "loss": round(signals[step][mode], 3),
-                    "loss_sham": round(signals[step][f"{mode}_sham"], 3),
-                    **_told_apart(rho, behind, asked, index),
-                }
-                for index, mode in enumerate(RULES)
-            },
-            "kinds": _kinds(rho, asked),
-        }
+        losses = {mode: (signals[step][mode], signals[step][f"{mode}_sham"]) for mode in RULES}
+        found[str(step)] = _at_step(drawn, bench.model(step), asked, losses)
         print(step, json.dumps(found[str(step)]), flush=True)
     return {"tokens": len(asked.rule), "by_step": dict(reversed(found.items()))}
 
 
-def _told_apart(rho: Floats, layers: dict[str, Floats], asked: Asked, rule: int) -> dict[str, Any]:
-    """Accuracy of linear readouts on windows they were not fitted on, of rule against sham, and index of two means."""
-    here = asked.rule == rule
-    labels, rows = asked.sham[here].astype(np.int64), asked.rows[here]
-    prepared, rng = prepare(rho[here]), np.random.default_rng(0)
-    by_layer = {name: readout(_z(array[here]), labels, rows) for name, array in layers.items()}
-    tested = int((rows % 2 == 1).sum())
+def _at_step(drawn: Drawn, model: nn.Module, asked: Asked, losses: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Of each rule its loss and that of its sham, and how well they are told apart."""
+    chi = responses(drawn)
+    rho, found, amplitudes = np.column_stack([each.rho for each in chi]), bands(drawn, chi), spreads(drawn)
+    arrays = activations(model, asked.item.batch.numpy())
+    behind = {name: array[asked.rows, asked.columns - 1].astype(np.float64) for name, array in arrays.items()}
     return {
-        "readout": round(readout(prepared, labels, rows), 3),
-        "readout_error": round(float(np.sqrt(0.25 / len(np.unique(rows[rows % 2 == 1])))), 3),
-        "tokens_tested": tested,
-        "k_means": round(adjusted_rand_index(k_means(prepared, 2, rng), labels), 3),
-        "readout_activations": {name: round(value, 3) for name, value in by_layer.items()},
+        "cpu_seconds": round(drawn.seconds, 1),
+        "energy": _spread(drawn.phi.mean(axis=(1, 2))),
+        "localization": _spread(drawn.localization),
+        "modes": {
+            mode: {
+                "loss": round(losses[mode][0], 3),
+                "loss_sham": round(losses[mode][1], 3),
+                **told_apart(rho, found, behind, asked, index),
+                "readout_amplitude": by_amplitude(amplitudes, asked, index),
+            }
+            for index, mode in enumerate(RULES)
+        },
+        "number_of_bands": int(found.max()) + 1,
+        "kinds": kinds(prepare(rho), found, asked),
+        "kinds_by_amplitude": kinds(amplitudes, None, asked),
+        "shams_apart": {
+            "readout": _shams_by_readout(prepare(rho), asked),
+            "amplitude": _shams_by_readout(amplitudes, asked),
+            "bands": shams_apart(asked, lambda here, labels: by_band(found[here], labels, asked.rows[here])),
+            "activations": {name: _shams_by_readout(z_scored(array), asked) for name, array in behind.items()},
+        },
     }
 
 
-def _kinds(rho: Floats, asked: Asked) -> dict[str, Any]:
-    real = ~asked.sham
-    prepared = prepare(rho[real])
-    found = k_means(prepared, len(KINDS), np.random.default_rng(0))
-    return {
-        "k_means": round(adjusted_rand_index(found, asked.kind[real]), 3),
-        "readout": round(readout(prepared, asked.kind[real], asked.rows[real]), 3),
-    }
+def _shams_by_readout(features: Floats, asked: Asked) -> dict[str, float]:
+    return shams_apart(asked, lambda here, labels: readout(features[here], labels, asked.rows[here]))
 
 
 def _by_k_means(matrix: Floats, asked: Asked) -> float:
     return round(adjusted_rand_index(k_means(prepare(matrix), len(KINDS), np.random.default_rng(0)), asked.kind), 3)
-
-
-def _z(x: Floats) -> Floats:
-    scaled: Floats = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
-    return scaled
 
 
 def _spread(values: Floats) -> list[float]:
@@ -283,11 +335,12 @@ def _spread(values: Floats) -> list[float]:
 
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "energy": energy,
-    "final": final,
     "activations": layers,
-    "clusters": clusters,
+    "unloaded": without_load,
+    "antithetic": in_pairs,
     "loaded": with_load,
-    "loaded_clusters": loaded_clusters,
+    "landscape": landscape,
+    "middle": middle,
     "series": series,
 }
 

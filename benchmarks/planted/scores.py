@@ -3,49 +3,87 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from benchmarks.planted.activations import k_means, readout
-from benchmarks.planted.draws import Asked
+from benchmarks.planted.draws import Asked, Drawn, responses
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Integers
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from zeeman.bands import adjusted_rand_index, cluster_rows, half_agreement, neighbour_graph, prepare
+from zeeman.bands import (
+    adjusted_rand_index,
+    cluster_tokens,
+    find_clusters,
+    gaussian_twin,
+    half_agreement,
+    neighbour_graph,
+    significant_modes,
+    unite,
+)
 from zeeman.bands.cuts import MIN_SIZE, Floor, degrees_of, edge, sweep
 from zeeman.bands.pagerank import personalized_pagerank
-from zeeman.spectra import Susceptibility, resolved
+from zeeman.spectra import Susceptibility, resolved, shifted_nulls
 
 PATIENCE, MIN_GAIN = 20, 1e-3
+FEWEST_NULLS = 19
+"""For a level of .05."""
 HALVES = 2
 """Halves of the tokens that are clustered again."""
 
 
-def scored(matrix: Floats, asked: Asked) -> dict[str, Any]:
+def scored(places: Floats, asked: Asked) -> dict[str, Any]:
     """Adjusted Rand indices of k-means at the true number, and accuracies of linear readouts, by rule and by kind."""
-    prepared, rng = prepare(matrix), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     return {
         "k_means": {
-            "rule": _ari(k_means(prepared, len(RULES), rng), asked.rule),
-            "kind": _ari(k_means(prepared, len(KINDS), rng), asked.kind),
+            "rule": _ari(k_means(places, len(RULES), rng), asked.rule),
+            "kind": _ari(k_means(places, len(KINDS), rng), asked.kind),
         },
         "linear_readout": {
-            "rule": round(readout(prepared, asked.rule, asked.rows), 3),
-            "kind": round(readout(prepared, asked.kind, asked.rows), 3),
+            "rule": round(readout(places, asked.rule, asked.rows), 3),
+            "kind": round(readout(places, asked.kind, asked.rows), 3),
         },
     }
 
 
-def clustered(matrix: Floats, asked: Asked) -> dict[str, Any]:
+def clustered(places: Floats, asked: Asked) -> dict[str, Any]:
     """Partitions that find their own number: ours, and the published one."""
     begun = time.process_time()
-    labels = cluster_rows(matrix).labels
+    labels = found(places)
     seconds = {"cpu_seconds": round(time.process_time() - begun, 1)}
-    pushed = push_clusters(neighbour_graph(prepare(matrix)), np.random.default_rng(0))
-    return {"found": {**_about(labels, asked), **seconds}, "published": _about(pushed, asked)}
+    pushed = push_clusters(neighbour_graph(places), np.random.default_rng(0))
+    return {"found": {**about(labels, asked), **seconds}, "published": about(pushed, asked)}
 
 
-def _about(labels: Integers, asked: Asked) -> dict[str, Any]:
+def found(places: Floats) -> Integers:
+    """Partition rows as `cluster_rows` does, in places that are given."""
+    return find_clusters(neighbour_graph(places), neighbour_graph(gaussian_twin(places))).labels
+
+
+def bands(drawn: Drawn, chi: list[Susceptibility], count: int | None = None) -> Integers:
+    """Partition tokens as `zeeman bands` does: in the modes that permuted draws do not reach, united where halves see
+    no border. The modes may be counted already."""
+    labels, _ = cluster_tokens(np.stack([each.rho for each in chi]), count=count or modes_of(drawn, chi))
+    return unite(labels, np.stack([each.rho_halves for each in chi], axis=1))
+
+
+def modes_of(drawn: Drawn, chi: list[Susceptibility]) -> int:
+    """Count significant modes; where draws can't be permuted in 19 ways, permuted columns stand in for them."""
+    nulls = list(permuted(drawn))
+    rho = np.column_stack([each.rho for each in chi])
+    return significant_modes(rho, nulls=nulls if len(nulls) >= FEWEST_NULLS else None).count
+
+
+def permuted(drawn: Drawn) -> NDArray[np.float32]:
+    """ρ from draws that do not belong together, shape (pairings, tokens, components)."""
+    pairs = zip(drawn.phi, drawn.differences, strict=True)
+    return np.stack([shifted_nulls(phi, np.moveaxis(losses, 2, 0)) for phi, losses in pairs], axis=-1)
+
+
+def about(labels: Integers, asked: Asked) -> dict[str, Any]:
     """Figures of a partition; rows in no cluster count as alone, and are left out where it says covered."""
     inside = labels >= 0
     covered = {"rule": 0.0, "kind": 0.0}
@@ -58,6 +96,24 @@ def _about(labels: Integers, asked: Asked) -> dict[str, Any]:
         "kind": _ari(labels, asked.kind),
         "covered": covered,
     }
+
+
+def confused(places: Floats, asked: Asked) -> list[list[int]]:
+    """Tokens of each rule in each cluster that k-means finds at the true number of kinds."""
+    labels, counts = k_means(places, len(KINDS), np.random.default_rng(0)), np.zeros((len(RULES), len(KINDS)), int)
+    np.add.at(counts, (asked.rule, labels), 1)
+    told: list[list[int]] = counts[:, np.argsort(counts.argmax(axis=0), kind="stable")].tolist()
+    return told
+
+
+def without(places: Floats, asked: Asked) -> dict[str, float]:
+    """Index by kind of k-means at the true number when tokens of some kinds are left out: what confuses what."""
+    told = {}
+    for left_out in (("words",), ("brackets",), ("counting",), ("words", "brackets"), ("words", "counting")):
+        here = ~np.isin(asked.kind, [KINDS.index(kind) for kind in left_out])
+        labels = k_means(places[here], len(KINDS) - len(left_out), np.random.default_rng(0))
+        told[" and ".join(left_out)] = _ari(labels, asked.kind[here])
+    return told
 
 
 def _ari(one: Integers, other: Integers) -> float:
@@ -89,18 +145,28 @@ def push_clusters(graph: csr_array, rng: np.random.Generator) -> Integers:
     return labels
 
 
-def stability(halves: tuple[Floats, Floats], matrix: Floats, of_tokens: bool) -> dict[str, float]:
-    """Agreement of partitions from either half of the draws, and of those of half of the tokens with that of all."""
+def stability(drawn: Drawn, places: Callable[[Drawn], Floats]) -> dict[str, float]:
+    """Agreement of partitions from either half of the chains, and of those of half of the tokens with that of all."""
     rng = np.random.default_rng(1)
-    own = [cluster_rows(half).labels for half in halves]
-    given = [k_means(prepare(half), len(RULES), rng) for half in halves]
-    told = {"halves_of_draws": _ari(*own), "halves_of_draws_k_means": _ari(*given)}
-    by_k_means = half_agreement(matrix, lambda part: k_means(prepare(part), len(RULES), rng), HALVES)
-    told["halves_of_tokens_k_means"] = round(float(by_k_means.value), 3)
-    if of_tokens:
-        tokens = half_agreement(matrix, lambda part: cluster_rows(part).labels, HALVES)
-        told["halves_of_tokens"] = round(float(tokens.value), 3)
+    halves, whole = [places(half) for half in drawn.halves], places(drawn)
+
+    def by_k_means(part: NDArray[np.floating]) -> Integers:
+        return k_means(np.asarray(part, np.float64), len(KINDS), rng)
+
+    def by_cuts(part: NDArray[np.floating]) -> Integers:
+        return found(np.asarray(part, np.float64))
+
+    told = {}
+    for name, partition in (("k_means", by_k_means), ("found", by_cuts)):
+        told[f"draws_{name}"] = _ari(*map(partition, halves))
+        told[f"tokens_{name}"] = round(float(half_agreement(whole, partition, HALVES).value), 3)
     return told
+
+
+def stability_of_bands(drawn: Drawn) -> float:
+    """Agreement of bands from either half of the chains, in as many modes as all of them show."""
+    count = modes_of(drawn, responses(drawn))
+    return _ari(*(bands(half, responses(half), count) for half in drawn.halves))
 
 
 def resolution(chi: list[Susceptibility], seconds: float) -> dict[str, float]:

@@ -48,6 +48,10 @@ class Verdict(Enum):
     REWEIGHTED_TOO_FAR = (
         "A few draws carry nearly all the weight: lower n_beta, add draws, or sample at this n_beta instead."
     )
+    UNVOUCHED = (
+        "The draws come from another program, and what would vouch for them was not kept: run zeeman examine on the "
+        "weights."
+    )
     TOO_FEW_DRAWS = "Too few independent draws for an error bar: raise num_draws or num_chains."
 
     @property

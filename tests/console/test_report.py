@@ -192,6 +192,19 @@ def test_every_figure_is_drawn(document: dict[str, Any], tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_forty_checkpoints_fit_the_page(document: dict[str, Any], tmp_path: Path) -> None:
+    steps = [0, *(25 * k for k in range(1, 40))]
+    value = [[float(k + n) for n in range(40)] for k in range(2)]
+    behaviours = {"probes": ["one", "two"], "steps": steps, "value": value, "se": value, "metric": ["loss"] * 2}
+    dom = drawn(write_report({**document, "behaviours": behaviours}, tmp_path / "long.html"), tmp_path / "profile")
+    (picture,) = re.findall(r'<svg[^>]*aria-label="Behaviour of each probe[^>]*>', dom)
+    (width,) = re.findall(r' width="([0-9.]+)"', picture)
+    column = 1026  # what a window of 1280 leaves for a panel
+    assert float(width) <= column
+    assert dom.count('aria-label="one, step ') == 40
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_empty_and_hostile_documents_are_drawn_as_sentences(tmp_path: Path) -> None:
     document = {"title": HOSTILE, "provenance": None, "series": {"name": HOSTILE, "steps": [], "flags": None}}
     dom = drawn(write_report(document, tmp_path / "empty.html"), tmp_path / "profile")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import (
@@ -25,9 +29,10 @@ from zeeman.examination import (
 )
 from zeeman.examination.devices import chains
 from zeeman.examination.engine import run_units
-from zeeman.examination.files import Damaged, sealed, unsealed
+from zeeman.examination.files import Damaged, sealed, told, unsealed
 from zeeman.examination.unit_store import UnitStore
 from zeeman.probes import Library
+from zeeman.sampling import ChainState
 from zeeman.subjects import Series
 
 SETTINGS = SamplerSettings(num_chains=2, num_draws=30, num_burnin_steps=10, num_steps_bw_draws=2, batch_size=8)
@@ -224,3 +229,35 @@ def test_lines_after_a_torn_one_are_kept(tmp_path: Path) -> None:
         journal.write('{"time": "20')
     store.log("second")
     assert [event["event"] for event in store.events()] == ["first", "second"]
+
+
+def test_what_a_killed_writer_left_beside_manifest_and_readings_goes_with_the_next_run(
+    tiny_folder: Path, library: Library, store: Store
+) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    torn = [store.path / f"examination.json.{gone.pid}.partial", store.path / "readings" / f"a.json.{gone.pid}.partial"]
+    living = store.path / "readings" / f"b.json.{os.getpid()}.partial"
+    for path in (*torn, living):
+        path.touch()
+    assert {finding.path for finding in fsck(store)} == {*torn, living}
+    run(tiny_folder, library, store.path)
+    assert [finding.path for finding in fsck(store)] == [living]
+
+
+def test_a_state_that_finds_no_room_is_a_failing_disk(tmp_path: Path) -> None:
+    """The package that writes it has errors of its own."""
+    place = UnitStore(tmp_path / "unit")
+    place.path.mkdir()
+    (place.path / "zarr.json").touch()
+    state, (soft, hard) = ChainState(1, [torch.zeros(10_000)], {}), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with (
+            pytest.raises(ZeemanError, match=r"could not write .*unit: File too large; free space"),
+            told("write", place.path),
+        ):
+            place.write_state(state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in place.path.iterdir()] == ["zarr.json"]

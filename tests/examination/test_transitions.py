@@ -101,6 +101,16 @@ def test_telling_steps_surround_the_transition() -> None:
     assert before <= main.interval[0] < middle < main.interval[1] <= after
 
 
+def test_telling_steps_leave_out_a_transition_that_no_trusted_step_comes_before() -> None:
+    (late,) = [t for t in find_transitions(planted(np.random.default_rng(2)), set()) if "llc" in t.signals]
+    pulse = replace(late.signals["llc"], start=2, end=16, interval=(2, 16), z=1e3)
+    early = replace(late, interval=(2, 16), date=6.0, signals={"llc": pulse})
+    trusted = [step for step in STEPS if step >= 4]
+    assert telling_steps([early, late], STEPS)[0] <= 2
+    assert telling_steps([early, late], trusted) == telling_steps([late], trusted)
+    assert telling_steps([early], trusted) == (4, 8, 16)
+
+
 def test_a_probe_that_moves_there_alone_is_told_from_one_that_moves_everywhere() -> None:
     drifting = []
     for seed in range(7):

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.planted.activations import readout
+from benchmarks.planted.apart import by_band, kinds, shams_apart, told_apart
 from benchmarks.planted.draws import CHAINS, CLOSE, COMPONENTS, START, Drawn, ask, responses, unloaded
 from benchmarks.planted.grammar import RULES, Grammar
-from benchmarks.planted.recover import ENERGY, _told_apart
+from benchmarks.planted.landscape import compared
+from benchmarks.planted.recover import ENERGY
 from benchmarks.planted.scores import clustered, push_clusters, resolution, scored
 from benchmarks.planted.training import train
 from scipy.sparse import block_diag
@@ -15,6 +18,7 @@ from scipy.stats import ttest_ind
 from zeeman.bands import adjusted_rand_index, neighbour_graph, prepare
 from zeeman.bands.cuts import MIN_SIZE
 from zeeman.sampling import LocalPosterior, forward_draws, gather
+from zeeman.spectra import respond
 
 GRAMMAR = Grammar.from_seed(0)
 
@@ -62,9 +66,11 @@ def test_unloaded_draws_have_the_energy_up_to_the_noise_of_finding_it(model, ask
 def test_unloaded_draws_keep_their_order(asked, drawn):
     assert drawn.differences.shape == (len(COMPONENTS), CHAINS, 3, len(asked.rule))
     np.testing.assert_allclose(drawn.differences.mean(axis=-1, dtype=np.float64), drawn.phi, atol=1e-3)
-    assert drawn.first(2).phi.shape == (len(COMPONENTS), CHAINS, 2)
-    assert drawn.first(2).drawing == pytest.approx(drawn.drawing * 2 / 3)
+    assert drawn.first(3, 2).phi.shape == (len(COMPONENTS), 3, 2)
+    assert drawn.first(CHAINS, 2).drawing == pytest.approx(drawn.drawing * 2 / 3)
     assert len(responses(drawn)[0].rho) == len(asked.rule)
+    assert [half.phi.shape[1] for half in drawn.halves] == [CHAINS // 2, CHAINS // 2]
+    assert (np.concatenate([half.differences for half in drawn.halves], axis=1) == drawn.differences).all()
 
 
 def test_draws_are_kept_in_a_file(drawn, tmp_path):
@@ -89,7 +95,7 @@ def test_scores_of_planted_clouds_are_one_and_of_noise_none(planted):
     found = push_clusters(neighbour_graph(prepare(matrix), 15), np.random.default_rng(0))
     assert adjusted_rand_index(found, labels) > 0.9
     noise = np.random.default_rng(1).standard_normal(matrix.shape)
-    score = scored(noise, asked) | clustered(noise, asked)
+    score = scored(prepare(noise), asked) | clustered(prepare(noise), asked)
     assert abs(score["k_means"]["rule"]) < 0.03
     assert abs(score["found"]["kind"]) < 0.03
 
@@ -107,13 +113,26 @@ def test_published_clustering_ends_where_what_is_left_is_too_small_for_a_cluster
     assert (rest == -1).any()
 
 
-def test_a_rule_is_told_from_its_sham_where_they_differ_and_not_by_noise(planted):
+def test_modes_are_told_apart_where_they_differ_and_not_by_noise(planted):
     asked, matrix = planted
-    noise = np.random.default_rng(1).standard_normal(matrix.shape)
-    told, not_told = (_told_apart(x, {"layer": x}, asked, 2) for x in (matrix, noise))
-    assert told["readout"] == told["k_means"] == told["readout_activations"]["layer"] == 1
-    assert abs(not_told["readout"] - 0.5) < 4 * not_told["readout_error"]
+    code = asked.rule + len(RULES) * asked.sham
+    noise, nothing = np.random.default_rng(1).standard_normal(matrix.shape), np.full(len(code), -1)
+    told = told_apart(matrix, code, {"layer": matrix}, asked, 2)
+    assert told["readout"] == told["k_means"] == told["readout_activations"]["layer"] == told["bands"] == 1
+    not_told = told_apart(noise, nothing, {"layer": noise}, asked, 2)
+    for name in ("readout", "bands"):
+        assert abs(not_told[name] - 0.5) < 4 * not_told["readout_error"]
     assert abs(not_told["k_means"]) < 0.1
+    assert kinds(matrix, asked.kind, asked)["bands"] == 1
+    assert set(shams_apart(asked, lambda here, labels: readout(matrix[here], labels, asked.rows[here])).values()) == {1}
+    windows = len(np.unique(asked.rows[asked.sham & (asked.rule == RULES.index("agreement"))])) / 2
+    false = shams_apart(asked, lambda here, labels: readout(noise[here], labels, asked.rows[here]))
+    assert max(abs(accuracy - 0.5) for accuracy in false.values()) < 4 * np.sqrt(0.25 / windows)
+
+
+def test_what_a_band_says_is_learned_from_other_windows():
+    bands, labels, rows = np.array([0, 0, 1, -1, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 0, 0, 1, 1]), np.arange(8) // 4
+    assert by_band(bands, labels, rows) == 3 / 4
 
 
 def test_resolution_counts_what_stands_out(asked, drawn):
@@ -122,3 +141,25 @@ def test_resolution_counts_what_stands_out(asked, drawn):
     assert told["resolved_per_cpu_second"] == pytest.approx(
         told["resolved"] * len(COMPONENTS) * len(asked.rule) / 10, abs=1 + len(COMPONENTS) * len(asked.rule) * 5e-5
     )
+
+
+def test_readings_of_one_cloud_agree_but_for_noise_and_of_two_clouds_do_not(asked):
+    """Correlations of halves .5 give a reliability of 2/3, and two noisy readings of one truth a bare one of 2/3."""
+    rng = np.random.default_rng(3)
+    truth = rng.standard_normal((len(COMPONENTS), len(asked.rule)))
+    one, same, other = (reading(each, rng) for each in (truth, truth, rng.standard_normal(truth.shape)))
+    agreeing, apart = compared(one, same, asked), compared(one, other, asked)
+    # A correlation errs by 1/√tokens; three of them come in, and the medians are over one component at least.
+    error = 4 / np.sqrt(len(asked.rule))
+    assert all(abs(value - 1) < error for value in agreeing["agreement"].values())
+    assert all(abs(value) < error for value in apart["agreement"].values())
+
+
+def reading(truth, rng):
+    """Halves whose noise is as large as the truth."""
+    noise = rng.standard_normal((2, *truth.shape))
+    nothing = respond(rng.standard_normal((2, 3)), rng.standard_normal((1, 2, 3)))
+    return [
+        replace(nothing, rho=(halves := row + noise[:, i]).mean(axis=0), rho_halves=halves)
+        for i, row in enumerate(truth)
+    ]

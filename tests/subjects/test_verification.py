@@ -211,7 +211,10 @@ def test_a_gap_is_known_from_the_record(tmp_path: Path) -> None:
     (tmp_path / "step00000019").rename(tmp_path / "elsewhere")
     (flag,) = Series.from_folder(tmp_path, make).verify().flags
     assert (flag.kind, flag.step, flag.other_step) == ("gap", 14, 26)
-    assert "19 was saved" in flag.sentence
+    assert "step 19 was saved, but is missing" in flag.sentence
+    (tmp_path / "step00000026").rename(tmp_path / "elsewhere too")
+    (flag,) = Series.from_folder(tmp_path, make).verify().flags
+    assert "steps 19, 26 were saved, but are missing" in flag.sentence
 
 
 def test_few_checkpoints_and_frozen_ones() -> None:

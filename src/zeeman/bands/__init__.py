@@ -11,6 +11,7 @@ from zeeman.bands.neighbours import neighbour_graph as neighbour_graph
 from zeeman.bands.nulls import gaussian_twin as gaussian_twin
 from zeeman.bands.nulls import rewired as rewired
 from zeeman.bands.preparation import prepare as prepare
+from zeeman.bands.reproducible import reproducible_axes as reproducible_axes
 from zeeman.bands.stability import adjusted_rand_index as adjusted_rand_index
 from zeeman.bands.stability import agreement as agreement
 from zeeman.bands.stability import half_agreement as half_agreement

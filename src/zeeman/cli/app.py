@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
-    from zeeman.examination import Device, Progress, SamplerSettings
+    from zeeman.examination import Device, Progress, SamplerSettings, Store
     from zeeman.probes import Library
 
 app = App(
@@ -26,7 +26,10 @@ app = App(
 )
 probes_app = App(name="probes", help="Look at libraries of probes.")
 app.command(probes_app)
+import_app = App(name="import", help="Read what other programs sampled.")
+app.command(import_app)
 
+StoreAt = Annotated[str, Parameter(help="Folder of the examination, or a URL such as s3://bucket/examination.")]
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 Disk = Annotated[
     float | None,
@@ -120,7 +123,7 @@ def count_workers(given: int | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def library_beside(store: Path, probes: Path | None) -> Library:
+def library_beside(store: str, probes: Path | None) -> Library:
     """Read the library that an examination was made with: the folder probes beside the store, unless another is named.
 
     Raises
@@ -128,12 +131,24 @@ def library_beside(store: Path, probes: Path | None) -> Library:
     ZeemanError
         Where there is none.
     """
+    from zeeman.examination.remote import is_url
     from zeeman.probes import open_library, published_libraries
 
-    folder = probes or store.absolute().parent / "probes"
+    if probes is None and is_url(store):
+        raise ZeemanError(f"no folder is beside {store}; name the folder of the library with --probes.")
+    folder = probes or Path(store).absolute().parent / "probes"
     if not folder.is_dir() and str(folder) not in published_libraries():
         raise ZeemanError(f"expected the library's folder in {folder}, but it is none; name it with --probes.")
     return open_library(folder)
+
+
+def write_page(content: dict[str, Any], store: Store) -> str:
+    """Write the report of a store into it; gives where it stands."""
+    from zeeman.console import write_report
+
+    path = write_report(content, store.path / "report.html")
+    store.publish(path.name)
+    return f"{store.location}/{path.name}" if store.remote else str(path)
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> None:

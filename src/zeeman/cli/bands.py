@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zeeman.cli.app import Json, app, library_beside, print_json, print_table
+from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 
 
 @app.command
-def bands(store: Path, /, *, probes: Path | None = None, out: Path | None = None, json: Json = False) -> None:
+def bands(store: StoreAt, /, *, probes: Path | None = None, out: Path | None = None, json: Json = False) -> None:
     """Show the bands in the response of tokens, found from what an examination holds; no model is run.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     probes
         Folder of the library that it was made with, to read them anew; by default what stands in the store, else the
         folder probes beside it.

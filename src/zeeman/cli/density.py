@@ -26,7 +26,7 @@ def density(
     num_walkers: int | None = None,
     num_draws: int | None = None,
     probes: Path | None = None,
-    out: Path = Path("density"),
+    out: str = "density",
     at: tuple[int, ...] = (),
     lr: float | None = None,
     n_beta: float | None = None,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from zeeman.cli.app import clock, count_workers, print_json, progress_bars
+from zeeman.cli.app import clock, count_workers, print_json, progress_bars, write_page
 
 
 def is_series(spec: str) -> bool:
@@ -24,7 +24,7 @@ def density_of_series(
     series: str,
     *,
     probes: Path | None,
-    out: Path,
+    out: str,
     at: tuple[int, ...] = (),
     settings: dict[str, Any] | None = None,
     workers: int | None = None,
@@ -39,7 +39,7 @@ def density_of_series(
     probes
         Folder of the library, whose data chains feel; None for the demo's.
     out
-        Folder of the examination; one that was stopped goes on from there.
+        Folder of the examination, or a URL such as s3://bucket/examination; one that was stopped goes on from there.
     at
         Steps to read; by default eight, evenly spaced in the series.
     settings
@@ -51,7 +51,6 @@ def density_of_series(
     """
     started = time.monotonic()
     from zeeman import examination as room
-    from zeeman.console import write_report
     from zeeman.probes import demo_library, open_library
     from zeeman.subjects import Series
 
@@ -68,14 +67,14 @@ def density_of_series(
         )
     content = room.document(found)
     found.store.write_reading("document", content)
-    path = write_report(content, out / "report.html")
+    path = write_page(content, found.store)
     if json:
         print_json(
             {
                 "seconds": round(time.monotonic() - started, 1),
                 **{name: content["density"][name] for name in ("localization", "checkpoints", "path")},
                 "hessian": [_without_grid(row) for row in content["hessian"]],
-                "report": str(path),
+                "report": path,
             }
         )
         return

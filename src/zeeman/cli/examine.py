@@ -14,6 +14,7 @@ from zeeman.cli.app import (
     Json,
     Measured,
     Sampling,
+    StoreAt,
     Workers,
     app,
     bytes_of,
@@ -21,11 +22,12 @@ from zeeman.cli.app import (
     count_workers,
     print_json,
     progress_bars,
+    write_page,
 )
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
-    from zeeman.examination import Examination, SamplerSettings
+    from zeeman.examination import Examination, SamplerSettings, Store
 
 
 _LLC_FIGURES = ("step", "mean", "se", "verdict", "extrapolated", "extrapolated_se", "extrapolated_verdict")
@@ -76,7 +78,7 @@ def examine(
     /,
     *,
     probes: Path,
-    out: Path = Path("examination"),
+    out: str = "examination",
     measured: Measured = Measured(),  # noqa: B008
     sampling: Sampling = Sampling(),  # noqa: B008
     workers: Workers = None,
@@ -94,7 +96,7 @@ def examine(
     probes
         Folder of the library, or the name of one that an installed package publishes.
     out
-        Folder of the examination; one that was stopped goes on from there.
+        Folder of the examination, or a URL such as s3://bucket/examination; one that was stopped goes on from there.
     engine
         Where units run: processes of this machine, or ray, a cluster whose nodes see the same folders.
     address
@@ -117,28 +119,29 @@ def examine(
             address=address,
             on_progress=show.units,
         )
-    _conclude(found, out / "report.html", started, json)
+    _conclude(found, None, started, json)
 
 
 @app.command
-def report(store: Path, /, *, out: Path | None = None) -> None:
+def report(store: StoreAt, /, *, out: Path | None = None) -> None:
     """Draw the report of an examination again.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     out
         File to write; by default report.html in the store.
     """
     from zeeman.console import write_report
+    from zeeman.examination import Store
 
-    print(write_report(_document(store), out or store / "report.html"))
+    opened = Store.open(store)
+    document = _document(opened)
+    print(write_report(document, out) if out else write_page(document, opened))
 
 
 @app.command
 def results(
-    store: Path,
+    store: StoreAt,
     /,
     *,
     out: Path,
@@ -148,8 +151,6 @@ def results(
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     out
         Folder that gets results_<step>.json.
     at
@@ -157,9 +158,9 @@ def results(
     """
     from json import dumps
 
-    from zeeman.examination import results_documents
+    from zeeman.examination import Store, results_documents
 
-    found = results_documents(_document(store), at)
+    found = results_documents(_document(Store.open(store)), at)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for step, content in found.items():
@@ -169,14 +170,13 @@ def results(
     print(f"{out}: results of {len(found)} checkpoints.")
 
 
-def _document(store: Path) -> dict[str, Any]:
+def _document(store: Store) -> dict[str, Any]:
     """What a finished examination laid out."""
-    from zeeman.examination import Store
-
-    document: dict[str, Any] | None = Store.open(store).read_reading("document")
+    document: dict[str, Any] | None = store.read_reading("document")
     if document is None:
         raise ZeemanError(
-            f"the examination in {store} was not finished; run zeeman examine again, and it goes on from there."
+            f"the examination in {store.location} was not finished; run zeeman examine again, and it goes on from "
+            "there."
         )
     return document
 
@@ -187,14 +187,14 @@ def _with_seed(settings: SamplerSettings, seed: int) -> SamplerSettings:
     return replace(settings, seed=seed)
 
 
-def _conclude(examination: Examination, path: Path, started: float, as_json: bool) -> None:
+def _conclude(examination: Examination, path: Path | None, started: float, as_json: bool) -> None:
     """Write the readings and the report, and tell what was found."""
     from zeeman.console import write_report
     from zeeman.examination import document
 
     content = document(examination)
     examination.store.write_reading("document", content)
-    write_report(content, path)
+    page = str(write_report(content, path)) if path else write_page(content, examination.store)
     seconds = time.monotonic() - started
     if as_json:
         print_json(
@@ -213,9 +213,9 @@ def _conclude(examination: Examination, path: Path, started: float, as_json: boo
                 ],
                 "behaviour_changes": content["behaviour_changes"],
                 "llc": [{k: row[k] for k in _LLC_FIGURES if k in row} for row in content["llc"]],
-                "report": str(path.resolve()),
+                "report": page,
             }
         )
         return
-    print(f"Report: {path.resolve()} ({clock(seconds)})")
+    print(f"Report: {page} ({clock(seconds)})")
     print("\n".join(content["headline"][:4]))

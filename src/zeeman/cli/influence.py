@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from zeeman.cli.app import Json, app, library_beside, print_json, print_table
+from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
 BEFORE, AFTER = 7, 2
@@ -14,7 +14,7 @@ BEFORE, AFTER = 7, 2
 
 @app.command
 def influence(
-    store: Path,
+    store: StoreAt,
     /,
     *,
     first: str,
@@ -35,7 +35,7 @@ def influence(
     Parameters
     ----------
     store
-        Folder of an examination that read susceptibilities.
+        Folder or URL of an examination that read susceptibilities.
     first
         Probe whose losses answer; also the library's data.
     second

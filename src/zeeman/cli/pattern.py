@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from zeeman.cli.app import Json, app, library_beside, print_json, print_table
+from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @app.command
 def pattern(
-    store: Path,
+    store: StoreAt,
     /,
     *,
     move: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")],
@@ -29,8 +29,6 @@ def pattern(
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     move
         What is to change and by how many nats, such as repeats=-0.1, with text=0 for what is to stay: a probe's loss,
         that of the data, or the loss of a component that moves alone.

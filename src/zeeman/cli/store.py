@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zeeman.cli.app import Json, app, print_json
+from zeeman.cli.app import Json, StoreAt, app, import_app, print_json, print_table
 
 
 @app.command
-def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
+def fsck(store: StoreAt, /, *, repair: bool = False, json: Json = False) -> None:
     """Look for damage in a store: changed or missing bytes, torn, foreign and left-over files.
 
     Exits with 1 when it finds any. Run it while nothing writes the store.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     repair
         Remove what is damaged, torn or left over and nothing else, so that the next examine computes it again.
     """
@@ -35,7 +33,7 @@ def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
     else:
         for finding in found:
             print(finding.sentence)
-        removed = len({f.path for f in found if not f.path.exists()})
+        removed = len({f.path for f in found if f.removed})
         done = f" {removed} removed; run the examination again." if repair and removed else ""
         print(f"{len(faults)} faults.{done}" if faults else "Nothing is wrong.")
     if faults:
@@ -43,13 +41,11 @@ def fsck(store: Path, /, *, repair: bool = False, json: Json = False) -> None:
 
 
 @app.command
-def export(store: Path, /, *, arviz: Path, json: Json = False) -> None:
+def export(store: StoreAt, /, *, arviz: Path, json: Json = False) -> None:
     """Write the draws of an examination for other tools.
 
     Parameters
     ----------
-    store
-        Folder of the examination.
     arviz
         File to write in ArviZ's layout, by its ending a Zarr folder (.zarr) or netCDF (.nc, which needs h5netcdf).
     """
@@ -63,3 +59,41 @@ def export(store: Path, /, *, arviz: Path, json: Json = False) -> None:
     for name, each in sizes.items():
         print(f"{name}: " + " × ".join(f"{size} {dim}" for dim, size in each.items()))
     print(f"Written: {arviz.resolve()}")
+
+
+@import_app.command(name="devinterp")
+def import_devinterp(path: Path, /, *, json: Json = False) -> None:
+    """Read the chains that sample of devinterp 2 kept, with the errors and the doubts that zeeman has of them.
+
+    Parameters
+    ----------
+    path
+        The Zarr folder that was its output_path.
+    """
+    from dataclasses import asdict
+
+    from zeeman import examination as room
+    from zeeman.examination.document import finite
+
+    readings = room.import_devinterp(path)
+    source = readings[0].provenance
+    if json:
+        rows = [
+            {
+                "name": r.name, **r.coordinates, "value": r.value, "standard_error": r.standard_error,
+                "verdict": r.verdict.name.lower(), "reasons": r.reasons, "health": r.health,
+            }
+            for r in readings
+        ]  # fmt: skip
+        print_json(finite({"readings": rows, "provenance": asdict(source) if source else None}))
+        return
+    shown = ("name", "first", "second", "value", "error", "verdict")
+    table = [
+        [
+            r.name, *(str(r.coordinates.get(at, "")) for at in ("first", "second")),
+            f"{r.value:.4g}", f"{r.standard_error:.2g}", r.verdict.name.lower(),
+        ]
+        for r in readings
+    ]  # fmt: skip
+    print_table(shown, table, right=(3, 4))
+    print(f"{readings[0].verdict.value} ({'; '.join(readings[0].reasons)})")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from zeeman.cli.app import Json, Sampling, Workers, app, clock, count_workers, print_json, progress_bars
+from zeeman.cli.app import Json, Sampling, Workers, app, clock, count_workers, print_json, progress_bars, write_page
 
 if TYPE_CHECKING:
     from zeeman.examination import Device, Examination, Round
@@ -23,7 +23,7 @@ def watch(
     /,
     *,
     probes: Path,
-    out: Path = Path("examination"),
+    out: str = "examination",
     budget: float | None = None,
     poll: float = 10.0,
     once: bool = False,
@@ -44,7 +44,7 @@ def watch(
     probes
         Folder of the library, or the name of one that an installed package publishes.
     out
-        Folder of the examination.
+        Folder of the examination, or a URL such as s3://bucket/examination.
     budget
         Minutes of work at most. Newest and log-spaced checkpoints come first, and what was left out is told.
     poll
@@ -77,20 +77,19 @@ def watch(
         )
         with closing(rounds):
             for found in rounds:
-                report = _write(found.examination, out) if found.examination else None
+                report = _write(found.examination) if found.examination else None
                 _tell(found, report, json)
 
 
-def _write(examination: Examination, out: Path) -> Path:
-    from zeeman.console import write_report
+def _write(examination: Examination) -> str:
     from zeeman.examination import document
 
     content = document(examination)
     examination.store.write_reading("document", content)
-    return write_report(content, out / "report.html")
+    return write_page(content, examination.store)
 
 
-def _tell(found: Round, report: Path | None, as_json: bool) -> None:
+def _tell(found: Round, report: str | None, as_json: bool) -> None:
     reading = _llc(found)
     if as_json:
         print_json(
@@ -100,7 +99,7 @@ def _tell(found: Round, report: Path | None, as_json: bool) -> None:
                 "llc": reading,
                 "waiting": list(found.waiting),
                 "news": list(found.news),
-                "report": report and str(report.resolve()),
+                "report": report,
             }
         )
         return

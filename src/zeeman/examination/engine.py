@@ -88,6 +88,10 @@ def run_units(
         raise ZeemanError(f"engine must be one of {', '.join(get_args(EngineName))}, got {engine!r}; choose one.")
     missing = [unit for unit in units if not store.unit(unit).settle()]
     done, known = len(units) - len(missing), relatives(store, missing)
+    for unit in (one for each in known.values() for one in each):
+        store.unit(unit)  # so that it is on this machine, where workers look
+    for unit in set(units) - set(missing):
+        store.publish_unit(unit)  # settled only now
     # Unloaded draws take their energy from the loaded ones, so they come after.
     for stage in (("reference", "loaded", "curvature", "ablation"), ("unloaded",)):
         jobs = _jobs(subject, [unit for unit in missing if unit.kind in stage], known)
@@ -98,6 +102,7 @@ def run_units(
         else:
             finished = _in_processes(subject, store, jobs, num_workers)
         for unit in finished:
+            store.publish_unit(unit)
             done += 1
             on_progress(Progress(done, len(units), unit))
 

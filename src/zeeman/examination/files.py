@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ _SEAL = re.compile(rb'\{\n "crc32": "([0-9a-f]{8})",?')
 class Damaged(ZeemanError):
     """A file that is not what was written."""
 
-    def __init__(self, what: str, store: Path, why: object) -> None:
+    def __init__(self, what: str, store: Path | str, why: object) -> None:
         self.what, self.why = what, str(why)
         super().__init__(
             f"{what} is damaged ({why}); run zeeman fsck {store} --repair, then the examination again, which computes "
@@ -54,6 +55,27 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder."""
+    for path in folder.glob("*.partial"):
+        process = path.name.split(".")[-2]
+        if process.isdigit() and not _runs(int(process)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def checksum(*parts: bytes | memoryview) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.files import Damaged
+from zeeman.examination.remote import Remote
 from zeeman.examination.store import GROUP, Store, unit_of
 from zeeman.examination.unit import SAMPLER_VERSION
 from zeeman.examination.unit_store import PENDING, STATE, UnitStore
@@ -30,11 +32,14 @@ class Finding:
     path : Path
         What a repair removes: a whole unit, since its numbers depend on each other, or a file.
     sentence : str
+    removed : bool
+        Whether a repair removed it.
     """
 
     kind: Kind
     path: Path
     sentence: str
+    removed: bool = False
 
     @property
     def is_fault(self) -> bool:
@@ -43,7 +48,7 @@ class Finding:
 
 
 def fsck(store: Store, *, repair: bool = False) -> list[Finding]:
-    """Check every byte of a store that has a checksum, and read whatever has none.
+    """Check every byte of a store that has a checksum, and read whatever has none; all of a URL's is copied here first.
 
     Parameters
     ----------
@@ -70,17 +75,38 @@ def fsck(store: Store, *, repair: bool = False) -> list[Finding]:
     >>> [finding.kind for finding in fsck(store)]
     ['left over']
     """
+    if store.remote:
+        return _at_url(store.remote, repair=repair)
     if not repair:
         return list(_findings(store))
     with store.locked():
-        found = list(_findings(store))
-        for finding in found:
-            if finding.kind in ("damaged", "torn", "left over"):
-                _remove(finding.path)
+        found = [_repaired(finding) for finding in list(_findings(store))]
         Store(store.path)  # lays damaged groups out again
-        removed = [str(f.path.relative_to(store.path)) for f in found if not f.path.exists()]
-        store.log("repaired", removed=removed)
+        store.log("repaired", removed=[str(f.path.relative_to(store.path)) for f in found if f.removed])
     return found
+
+
+def _at_url(remote: Remote, *, repair: bool) -> list[Finding]:
+    """Check, and repair, what a URL holds by a copy of all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        remote.fetch_all(Path(folder))
+        copy = Store(folder)
+        found = fsck(copy, repair=repair)
+        for finding in found:
+            if finding.removed:
+                remote.remove(finding.path.relative_to(folder).as_posix())
+        for name in ("zarr.json", "units/zarr.json", "events.jsonl") if repair else ():
+            remote.write(name, (copy.path / name).read_bytes())
+        return [
+            replace(f, path=f.path.relative_to(folder), sentence=f.sentence.replace(folder, remote.url)) for f in found
+        ]
+
+
+def _repaired(finding: Finding) -> Finding:
+    if finding.kind not in ("damaged", "torn", "left over"):
+        return finding
+    _remove(finding.path)
+    return replace(finding, removed=True)
 
 
 def _remove(path: Path) -> None:
@@ -103,7 +129,7 @@ def _findings(store: Store) -> Iterator[Finding]:
             yield _left(path)
     for path in sorted(store.path.glob("*.partial")):
         yield _left(path)
-    for path in sorted((store.path / "units").iterdir()):
+    for path in sorted([*(store.path / "units").iterdir(), *store.path.glob("fetched/*")]):
         if path.is_dir():
             yield from _of_unit(UnitStore(path))
         elif path.name != "zarr.json":

@@ -1,20 +1,22 @@
-"""The store of an examination: one folder, one writer, resumable after any kill."""
+"""The store of an examination: one folder or URL, one writer, resumable after any kill."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from zeeman.errors import ZeemanError
-from zeeman.examination.files import Damaged, sealed, told, unsealed, write
+from zeeman.examination.files import Damaged, sealed, sweep, told, unsealed, write
+from zeeman.examination.manifest import NAME, read_manifest
+from zeeman.examination.manifest import Manifest as Manifest
+from zeeman.examination.mirror import JOURNAL, Mirror
+from zeeman.examination.remote import Remote, is_url
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.examination.unit_store import UnitStore
 
@@ -22,29 +24,20 @@ GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
 """What ``zarr.json`` of a folder without attributes holds."""
 
 
-class Manifest(BaseModel):
-    """What ``examination.json`` holds; from version 2 on, it and every reading have a checksum."""
-
-    format: str = "zeeman-examination"
-    version: int = 2
-    series: str
-    library: str
-    weights: dict[int, str]
-    probes: dict[str, str]
-
-
 class Store:
-    """A folder that holds units.
+    """A folder that holds units, or a URL with a folder of this machine where it is worked on (ADR 19).
 
     Parameters
     ----------
-    path : path
-        Made if it does not exist.
+    location : path or str
+        A folder, made if it does not exist, or a URL that fsspec knows, such as ``s3://bucket/examination``.
+    folder : path or None
+        Where a URL is worked on; None: in the user's cache.
 
     Raises
     ------
     ZeemanError
-        If the folder can't be written.
+        If the folder can't be written, or the URL not be reached.
 
     Examples
     --------
@@ -56,23 +49,47 @@ class Store:
     ['opened']
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, location: str | Path, folder: str | Path | None = None) -> None:
+        self.mirror = Mirror(str(location), folder) if is_url(location) else None
+        self.path = self.mirror.folder if self.mirror else Path(location)
         with told("write", self.path):
             (self.path / "units").mkdir(parents=True, exist_ok=True)
-            for folder in (self.path, self.path / "units"):
-                if not (folder / "zarr.json").exists():
-                    write(folder / "zarr.json", GROUP)
+            for place in (self.path, self.path / "units"):
+                if not (place / "zarr.json").exists():
+                    write(place / "zarr.json", GROUP)
+        if self.mirror:
+            self.mirror.pull()
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, location: str | Path, folder: str | Path | None = None) -> Store:
         """Open a store that exists."""
-        if not (Path(path) / "examination.json").is_file():
+        store = cls(location, folder) if is_url(location) else None
+        if not ((store.path if store else Path(location)) / NAME).is_file():
             raise ZeemanError(
-                f"expected the folder of an examination, but {path} holds no examination.json; "
+                f"expected the folder of an examination, but {location} holds no examination.json; "
                 "run zeeman examine first."
             )
-        return cls(path)
+        return store or cls(location)
+
+    @property
+    def remote(self) -> Remote | None:
+        """The URL's files, if the store is at one."""
+        return self.mirror.remote if self.mirror else None
+
+    @property
+    def location(self) -> Path | str:
+        """The folder or the URL."""
+        return self.remote.url if self.remote else self.path
+
+    def publish(self, *names: str) -> None:
+        """Copy files of the folder to the URL, if the store is at one."""
+        if self.mirror:
+            self.mirror.publish(*names)
+
+    def publish_unit(self, unit: Unit) -> None:
+        """Copy a finished unit to the URL, if the store is at one."""
+        if self.remote:
+            self.remote.push(self.unit(unit))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,7 +106,13 @@ class Store:
             # Workers of a killed run end with their block; nothing is written until they have.
             fcntl.flock(workers, fcntl.LOCK_EX)
             fcntl.flock(workers, fcntl.LOCK_UN)
+            for name in (".", "units", "readings", "fetched"):
+                sweep(self.path / name)
+            if self.mirror:
+                self.mirror.catch_up()
             yield
+            if self.mirror:
+                self.mirror.conclude()
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -100,46 +123,29 @@ class Store:
 
     def manifest(self) -> Manifest | None:
         """What the store was made for; None while it is new."""
-        path = self.path / "examination.json"
-        if not path.exists():
-            return None
-        try:
-            raw = path.read_bytes()
-            found = Manifest.model_validate(unsealed(raw, required=False))
-            unsealed(raw, required=found.version > 1)
-        except ValidationError as error:
-            raise ZeemanError(
-                f"{path} is not the manifest of an examination ({error.error_count()} faults); "
-                "restore it or choose another folder."
-            ) from None
-        except ValueError as error:
-            raise Damaged("examination.json", self.path, error) from error
-        return found
+        return read_manifest(self.path, self.location)
 
     def claim(self, manifest: Manifest) -> None:
         """Bind the store to weights and probes, or refuse when it was made for others."""
+        if self.mirror:
+            self.mirror.pull()
         held = self.manifest()
-        if held is not None:
-            self._refuse_other("checkpoint at step", held.weights, manifest.weights)
-            self._refuse_other("probe named", held.probes, manifest.probes)
-            manifest = manifest.model_copy(
-                update={"weights": held.weights | manifest.weights, "probes": held.probes | manifest.probes}
-            )
-        with told("write", self.path):
+        manifest = manifest.beside(held, self.location) if held else manifest
+        with told("write", self.path), self._syncing():
             if held is not None and held.version == 1:
                 for path in (self.path / "readings").glob("*.json"):
                     write(path, sealed(unsealed(path.read_bytes(), required=False)))
-            write(self.path / "examination.json", sealed(manifest.model_dump(mode="json")))
+                    self.publish(f"readings/{path.name}")
+            write(self.path / NAME, manifest.content)
+            self.publish(NAME, "zarr.json", "units/zarr.json")
 
-    def _refuse_other(self, what: str, mine: Mapping[Any, str], theirs: Mapping[Any, str]) -> None:
-        for key in mine.keys() & theirs.keys():
-            if mine[key] != theirs[key]:
-                raise ZeemanError(f"{self.path} was made for another {what} {key}; examine into another folder.")
+    def _syncing(self) -> AbstractContextManager[None]:
+        return self.mirror.syncing() if self.mirror else nullcontext()
 
     def log(self, event: str, **details: Any) -> None:
         """Append what happened to ``events.jsonl``, on a line of its own whatever a kill left of the last one."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **details})
-        with told("write", self.path), open(self.path / "events.jsonl", "a+b") as handle:
+        with told("write", self.path), open(self.path / JOURNAL, "a+b") as handle:
             if handle.tell():
                 handle.seek(-1, 2)
                 line = line if handle.read(1) == b"\n" else "\n" + line
@@ -148,7 +154,7 @@ class Store:
     def events(self) -> list[dict[str, Any]]:
         """Everything logged; torn lines are left out."""
         found = []
-        for line in (self.path / "events.jsonl").read_text(errors="replace").splitlines():
+        for line in (self.path / JOURNAL).read_text(errors="replace").splitlines():
             try:
                 found.append(json.loads(line))
             except ValueError:
@@ -157,7 +163,25 @@ class Store:
 
     def unit(self, unit: Unit) -> UnitStore:
         """The place of one unit."""
-        return UnitStore(self.path / "units" / unit.key)
+        return self._place(unit.key)
+
+    def _place(self, key: str) -> UnitStore:
+        """Where a unit is or is to be written, after copying it here if the URL holds it."""
+        place = UnitStore(self.path / "units" / key)
+        if place.complete:
+            return place
+        # Beside the units, since some process may be writing one of the same key.
+        fetched = UnitStore(self.path / "fetched" / key)
+        if not fetched.complete and self.remote and key in self.remote.finished:
+            with told("write", self.path):
+                self.remote.fetch(key, fetched.path)
+        return fetched if fetched.complete else place
+
+    def _held(self) -> dict[str, UnitStore]:
+        """The finished units of this machine by their keys, in their order."""
+        paths = [*self.path.glob("fetched/*"), *(self.path / "units").iterdir()]
+        held = {path.name: place for path in paths if (place := UnitStore(path)).complete}
+        return dict(sorted(held.items()))
 
     def units(self) -> list[Unit]:
         """The finished units that this version could have run, in the order of their keys.
@@ -167,22 +191,28 @@ class Store:
         Damaged
             If what one of them says of itself is not what was written.
         """
-        held = (UnitStore(path) for path in sorted((self.path / "units").iterdir()))
-        return [unit for one in held if one.complete and (unit := _unit(one))]
+        found = {key: unit for key, place in self._held().items() if (unit := _unit(place))}
+        for key, attributes in self.remote.finished.items() if self.remote else ():
+            unit = unit_of(attributes) if key not in found else None
+            if unit and unit.key == key:
+                found[key] = unit
+        return [found[key] for key in sorted(found)]
 
     def walked(self, chain_key: str, name: str) -> UnitStore:
         """A finished unit that walked a chain and holds an array."""
-        for path in sorted((self.path / "units").glob(f"{chain_key}-*")):
-            if UnitStore(path).complete and (path / name).is_dir():
-                return UnitStore(path)
-        raise ZeemanError(f"{self.path} holds no finished unit {chain_key} with {name}; run the examination again.")
+        keys = {*self._held(), *(self.remote.finished if self.remote else ())}
+        for key in sorted(k for k in keys if k.startswith(f"{chain_key}-")):
+            if (place := self._place(key)).holds(name):
+                return place
+        raise ZeemanError(f"{self.location} holds no finished unit {chain_key} with {name}; run the examination again.")
 
     def write_reading(self, name: str, content: Mapping[str, Any]) -> Path:
         """Write a derived table to ``readings/`` as JSON."""
         path = self.path / "readings" / f"{name}.json"
-        with told("write", self.path):
+        with told("write", self.path), self._syncing():
             path.parent.mkdir(exist_ok=True)
             write(path, sealed(content))
+            self.publish(f"readings/{name}.json")
         return path
 
     def read_reading(self, name: str) -> Any:
@@ -199,7 +229,7 @@ class Store:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise Damaged(f"the reading {name}", self.path, error) from error
+            raise Damaged(f"the reading {name}", self.location, error) from error
 
 
 def unit_of(attributes: Mapping[str, Any]) -> Unit | None:

@@ -156,6 +156,9 @@ def _moves(maps: list[Reading], before: int, after: int) -> list[ComponentMove]:
 def telling_steps(transitions: list[Transition], steps: list[int]) -> tuple[int, ...]:
     """Choose checkpoints before, in and after the strongest transition; first, middle and last where there is none.
 
+    One that has checkpoints on both sides comes before a stronger one that has not: early ones are often at steps where
+    no chain can be trusted, and nothing could be told of their components.
+
     Examples
     --------
     >>> telling_steps([], [0, 10, 100, 1000])
@@ -163,7 +166,8 @@ def telling_steps(transitions: list[Transition], steps: list[int]) -> tuple[int,
     """
     if not transitions:
         return tuple(sorted({steps[0], steps[len(steps) // 2], steps[-1]}))
-    main = max(transitions, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
+    between = [t for t in transitions if steps[0] <= t.interval[0] and t.interval[1] <= steps[-1]]
+    main = max(between or transitions, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
     before = max((s for s in steps if s <= main.interval[0]), default=steps[0])
     after = min((s for s in steps if s >= main.interval[1]), default=steps[-1])
     # Where no checkpoint lies inside, the nearest outside stands in for it.

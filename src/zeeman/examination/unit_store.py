@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +36,8 @@ CHUNK_TOKENS = 8192
 """Tokens of a chunk at most, so that some tokens of all draws can be read without the others."""
 BLOCK_FIGURES = ("distance", "virial", "heat", "acceptance")
 """Figures of which a block has one each."""
+_OS_ERROR = re.compile(r"os error (\d+)")
+"""How safetensors tells of a disk that fails."""
 _BROKEN = (RuntimeError, ValueError, KeyError, TypeError, FileNotFoundError)
 """What Zarr, its codecs and JSON raise where bytes are not what they were."""
 
@@ -50,6 +54,7 @@ class UnitStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._open: dict[str, zarr.Array[Any]] = {}
 
     @property
     def complete(self) -> bool:
@@ -69,10 +74,11 @@ class UnitStore:
         if (self.path / STATE).exists():
             return self.state()
         shutil.rmtree(self.path, ignore_errors=True)
+        self._open.clear()
         group = zarr.create_group(str(self.path), attributes=asdict(unit) | {"checksums": "crc32c"})
         for name, shape in shapes.items():
             kind = "float16" if len(shape) == 2 and name.startswith("observed_") else "float32"
-            group.create_array(
+            self._open[name] = group.create_array(
                 name,
                 shape=shape,
                 dtype=kind,
@@ -90,11 +96,10 @@ class UnitStore:
         # A chain on its way out may leave the range of half precision; it is lost in either case.
         arrays |= {f"observed_{name}": values.clip(-_HALF, _HALF) for name, values in block.observed.items()}
         with self._sound("a chunk"):
-            group = zarr.open_group(str(self.path), mode="r+")
             for name, values in arrays.items():
                 # A unit that an earlier version began goes on with the arrays that it was laid out with.
                 if name in starts and len(values) and self.holds(name):
-                    _array(group, name)[starts[name] : starts[name] + len(values)] = values
+                    self._opened(name)[starts[name] : starts[name] + len(values)] = values
         if keep_state:
             self.write_state(block.state)
 
@@ -106,7 +111,11 @@ class UnitStore:
         # One entry, since their order is not kept.
         told = json.dumps(notes | {"crc32": _checksum_of(tensors, notes)})
         with replacing(self.path / STATE) as temporary:
-            safetensors.torch.save_file(tensors, temporary, {_NOTES: told})
+            try:
+                safetensors.torch.save_file(tensors, temporary, {_NOTES: told})
+            except safetensors.SafetensorError as error:
+                found = _OS_ERROR.search(str(error))
+                raise OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error)) from error
 
     def state(self) -> ChainState:
         """Where a chain stood.
@@ -143,15 +152,14 @@ class UnitStore:
 
     def inherit(self, arrays: Mapping[str, NDArray[Any]], observables: Iterable[str]) -> None:
         """Take over the beginning of arrays, or all of them, and note which observables need no reading."""
-        group = zarr.open_group(str(self.path), mode="r+")
         for name, values in arrays.items():
             if len(values) and self.holds(name):
-                _array(group, name)[: len(values)] = values
+                self._opened(name)[: len(values)] = values
         write(self.path / INHERITED, json.dumps(sorted(observables)).encode())
 
     def write_array(self, name: str, values: NDArray[Any]) -> None:
         """Write one array whole."""
-        _array(zarr.open_group(str(self.path), mode="r+"), name)[:] = values
+        self._opened(name)[:] = values
 
     def set_attributes(self, **figures: Any) -> None:
         """Keep figures beside the arrays."""
@@ -209,6 +217,12 @@ class UnitStore:
         (self.path / INHERITED).unlink(missing_ok=True)
         (self.path / PENDING).replace(self.path / COMPLETE)
 
+    def _opened(self, name: str) -> zarr.Array[Any]:
+        """An array to write to, opened once."""
+        if name not in self._open:
+            self._open[name] = zarr.open_array(str(self.path / name), mode="r+")
+        return self._open[name]
+
     def holds(self, name: str) -> bool:
         """Whether the unit was laid out with an array."""
         return (self.path / name).is_dir()
@@ -228,7 +242,7 @@ class UnitStore:
                         raise ValueError("the checksum of its layout is another")
                 elif file.startswith(f"{name}/") and not (self.path / file).exists():
                     raise ValueError("a chunk is missing")
-            return np.asarray(_array(zarr.open_group(str(self.path), mode="r"), name)[..., tokens])
+            return np.asarray(zarr.open_array(str(self.path / name), mode="r")[..., tokens])
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What is wrong in a whole unit: for each file its name, and how it differs from what was written."""
@@ -296,12 +310,6 @@ def _checksum_of(tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> str
     told = json.dumps([notes, {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}], sort_keys=True)
     bytes_of = (tensors[name].reshape(-1).view(torch.uint8).numpy().data for name in sorted(tensors))
     return checksum(told.encode(), *bytes_of)
-
-
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    found = group[name]
-    assert isinstance(found, zarr.Array)
-    return found
 
 
 def _dimensions(name: str, count: int) -> list[str]:

@@ -124,20 +124,21 @@ def run_together(
     with told("write", store.path):
         # A kill may leave some chains a block ahead of the others, and some may have been read before.
         alike: dict[tuple[int, tuple[str, ...]], dict[Unit, ChainState | None]] = {}
-        for unit in missing:
-            state = _begin(subject, store, unit, known)
-            where = state.step if state else 0, tuple(sorted(store.unit(unit).inherited))
+        places = {unit: store.unit(unit) for unit in missing}
+        for unit, place in places.items():
+            state = _begin(subject, store, place, unit, known)
+            where = state.step if state else 0, tuple(sorted(place.inherited))
             alike.setdefault(where, {})[unit] = state
         for _, standing in sorted(alike.items()):
-            _walk_together(subject, store, standing, parent)
+            _walk_together(subject, places, standing, parent)
 
 
 def _walk_together(
-    subject: Subject, store: Store, standing: Mapping[Unit, ChainState | None], parent: int | None
+    subject: Subject, places: Mapping[Unit, UnitStore], standing: Mapping[Unit, ChainState | None], parent: int | None
 ) -> None:
     one, begun = next(iter(standing.items()))
     assert one.settings is not None
-    posterior, observables = _felt(subject, one), _unread(subject, store, one)
+    posterior, observables = _felt(subject, one), _unread(subject, places[one], one)
     first = one.chain // CHAINS_TOGETHER * CHAINS_TOGETHER
     by_chain = {unit.chain: state for unit, state in standing.items()}
     chains = range(first, first + CHAINS_TOGETHER)
@@ -154,11 +155,11 @@ def _walk_together(
     )
     for blocks in walk:
         for unit in standing:
-            _keep(store.unit(unit), unit, blocks[unit.chain - first])
+            _keep(places[unit], unit, blocks[unit.chain - first])
         if parent is not None:
             stop_if_orphan(parent)
     for unit in standing:
-        store.unit(unit).finish()
+        places[unit].finish()
 
 
 def _run_curvature(subject: Subject, place: UnitStore, unit: Unit) -> None:
@@ -183,7 +184,7 @@ def _run_unloaded(subject: Subject, store: Store, unit: Unit, parent: int | None
     place.prepare(unit, *_layout(subject, unit, posterior))
     place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
     inherit_observed(store, unit, known)
-    for name, item in _unread(subject, store, unit).items():
+    for name, item in _unread(subject, place, unit).items():
         tiles = []
         for tile in forward_draws(
             [posterior], item, seed=unit.settings.seed, chains=[unit.chain], num_draws=unit.schedule.num_draws
@@ -211,26 +212,27 @@ def _matched(subject: Subject, store: Store, unit: Unit) -> LocalPosterior:
 
 def _run_walk(subject: Subject, store: Store, unit: Unit, parent: int | None, known: Sequence[Unit]) -> None:
     assert unit.settings is not None
-    state = _begin(subject, store, unit, known)
+    place = store.unit(unit)
+    state = _begin(subject, store, place, unit, known)
     chain = run_chain(
         _felt(subject, unit),
         unit.sampler,
         unit.schedule,
         seed=unit.settings.seed,
         chain=unit.chain,
-        observables=_unread(subject, store, unit),
+        observables=_unread(subject, place, unit),
         block_steps=BLOCK_STEPS,
         state=state,
     )
     for block in chain:
-        _keep(store.unit(unit), unit, block)
+        _keep(place, unit, block)
         if parent is not None:
             stop_if_orphan(parent)
 
 
-def _begin(subject: Subject, store: Store, unit: Unit, known: Sequence[Unit]) -> ChainState | None:
+def _begin(subject: Subject, store: Store, place: UnitStore, unit: Unit, known: Sequence[Unit]) -> ChainState | None:
     """Lay a loaded unit out with what is known of its walk, or pick up where it stopped; gives where to go on."""
-    place, posterior = store.unit(unit), _felt(subject, unit)
+    posterior = _felt(subject, unit)
     state = place.prepare(unit, *_layout(subject, unit, posterior))
     if state is None:
         place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
@@ -251,9 +253,9 @@ def _felt(subject: Subject, unit: Unit) -> LocalPosterior:
     )
 
 
-def _unread(subject: Subject, store: Store, unit: Unit) -> dict[str, Observable]:
+def _unread(subject: Subject, place: UnitStore, unit: Unit) -> dict[str, Observable]:
     """The observables that were not taken over from another unit."""
-    inherited = store.unit(unit).inherited
+    inherited = place.inherited
     return {name: subject.observable(name) for name, _ in unit.observed if name not in inherited}
 
 

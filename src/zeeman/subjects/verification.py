@@ -227,7 +227,8 @@ def _gaps(series: Series) -> list[Flag]:
     for index, (a, b) in enumerate(edges):
         lost = [step for step in saved if a < step < b]
         if lost:
-            sentence = f"Between steps {a} and {b} step {', '.join(map(str, lost))} was saved, but is missing."
+            said = f"step {lost[0]} was" if len(lost) == 1 else f"steps {', '.join(map(str, lost))} were"
+            sentence = f"Between steps {a} and {b} {said} saved, but {'is' if len(lost) == 1 else 'are'} missing."
         elif not saved and _is_hole(edges, index):
             sentence = f"Between steps {a} and {b} checkpoints are missing from an otherwise regular spacing."
         else:

@@ -2,6 +2,7 @@
 
 const LETTER = 6.3;
 const RESOLVED_AT = 3;
+const READABLE = 34; // narrower cells have no room for their figure, which the tip tells
 const LOADINGS = {
   loaded: ["Loaded draws", "the chains feel the loss"],
   unloaded: ["Unloaded draws", "independent Gaussian steps of matched energy"],
@@ -52,13 +53,13 @@ function behaviourEnds(data, row) {
 
 const compact = (value) => signed(Math.abs(value) >= 1000 ? value.toExponential(0) : value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2));
 
-function behaviourLook(data, ends, row, column) {
+function behaviourLook(data, ends, readable, row, column) {
   const value = at(data.value, row, column);
   const shown = withError(value, at(data.se, row, column));
   const [low, high] = ends[row];
   return {
     fill: isNumber(value) ? VIRIDIS(high > low ? (value - low) / (high - low) : 0.5) : null,
-    text: isNumber(value) ? compact(value) : null,
+    text: isNumber(value) && readable ? compact(value) : null,
     spoken: `${data.probes[row]}, step ${data.steps[column]}: ${metricName(data, row)} ${shown}`,
     tip: { title: `${data.probes[row]}, step ${formatStep(data.steps[column])}`, rows: [[metricName(data, row), shown]] },
   };
@@ -80,13 +81,14 @@ function behaviourBrackets(data, box) {
 
 function behaviourMap(data, room) {
   const left = widest(data.probes) + 14;
-  const width = Math.max(34, Math.min(62, Math.floor((room - left - 4) / data.steps.length)));
-  const slanted = widest(data.steps.map(formatStep)) > width - 4;
+  const fit = (margin) => Math.max(14, Math.min(62, Math.floor((room - left - margin) / data.steps.length)));
+  const slanted = widest(data.steps.map(formatStep)) > fit(4) - 4;
+  const width = fit(slanted ? 26 : 4);
   const top = slanted ? 22 + 0.72 * widest(data.steps.map(formatStep)) : 30;
-  const box = { x: left, y: top, width, height: 30 };
+  const box = { x: left, y: top, width, height: data.probes.length > 24 ? 20 : 30 };
   const total = { width: left + width * data.steps.length + (slanted ? 26 : 4), height: top + box.height * data.probes.length + 2 };
   const ends = data.probes.map((_, row) => behaviourEnds(data, row));
-  const cells = cellGrid(data.probes, data.steps, box, (row, column) => behaviourLook(data, ends, row, column));
+  const cells = cellGrid(data.probes, data.steps, box, (row, column) => behaviourLook(data, ends, width >= READABLE, row, column));
   rove(cells);
   const bar = mark("rect", { class: "column", y: top - 1, width: width + 1, height: box.height * data.probes.length + 1, visibility: "hidden" });
   behaviourBars = { node: bar, left, width, steps: data.steps };
