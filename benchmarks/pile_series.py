@@ -44,7 +44,7 @@ from zeeman.examination import (
     examine,
 )
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
-from zeeman.probes import Library, Probe, Tokenizer, builtin_library
+from zeeman.probes import Library, Probe, builtin_library
 from zeeman.probes.windows import library_from_text
 from zeeman.subjects import Recorder, Series, list_components
 
@@ -198,9 +198,7 @@ def libraries(corpus: Path, folder: Path) -> tuple[Library, Library]:
     place, few = folder / "probes", folder / "tilts"
     if not (place / "library.toml").exists():
         tokenizer = folder / "tokenizer"
-        text = library_from_text(
-            corpus, Tokenizer.open(tokenizer), name="mini-pile", context=WINDOW, rows=ROWS, data_rows=DATA_ROWS
-        )
+        text = library_from_text(corpus, tokenizer, name="mini-pile", context=WINDOW, rows=ROWS, data_rows=DATA_ROWS)
         asked = builtin_library(ASKED, tokenizer / "tokenizer.json", rows=ROWS, length=WINDOW)
         battery = Library.from_probes("battery", text.data, [*text, *asked, repeats()], text.vocabulary)
         battery.to_folder(place)

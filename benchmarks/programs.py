@@ -109,9 +109,9 @@ step fails when k + 1 copies err: all syndromes are of order k + 1, the Hessian 
 More redundancy makes λ larger but λ/d = 1/(k + 1) smaller: what a code of distance k + 1 protects is flat to that
 order.
 
-Other ways to correct errors show in the catalogue. The latch costs no more at four steps than at two: what a late error
-can spoil, an earlier one already could. Refresh corrects what it found before, since it looks anew, but its lines must
-then be right at the last step, which makes more entries fatal alone."""
+Other ways to correct errors show in the catalogue. The latch costs no more at four steps than at two: new entries can
+spoil an answer then, but only together with one that is paid for already. Refresh corrects what it found before, since
+it looks anew, but its lines must then be right at the last step, which makes more entries fatal alone."""
 
 
 def wheel(size: int, longest: int) -> Automaton:

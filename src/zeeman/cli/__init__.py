@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import CycloptsError
@@ -32,6 +33,8 @@ def main() -> None:
     except (ZeemanError, CycloptsError) as error:
         print(f"zeeman: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("zeeman: stopped; run the same command again, and it goes on from there.", file=sys.stderr)
         raise SystemExit(130) from None
