@@ -8,6 +8,7 @@ from cyclopts import CycloptsError
 
 from zeeman.cli import bands as bands
 from zeeman.cli import calibrate as calibrate
+from zeeman.cli import classify as classify
 from zeeman.cli import corpus as corpus
 from zeeman.cli import density as density
 from zeeman.cli import examine as examine

@@ -1,1 +1,1 @@
-"""What theory knows of a singularity, exactly."""
+"""What theory knows: exact invariants of singularities, by fractions and polynomial rings; no floats, no models."""
