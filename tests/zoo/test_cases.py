@@ -129,41 +129,23 @@ def test_machines_err_as_their_syndromes_say(entry):
     """Along ε_i = s^{w_i} the probability of a wrong end falls as s to the least weight of a syndrome."""
     built = machines.machine(entry)
     assert built.dimension == entry["dimension"]
-    names = coordinates(entry)
+    names = built.program.coordinates
     rng = np.random.default_rng(0)
     for _ in range(4):
         weights = rng.uniform(0.25, 1.0, built.dimension)
         least = min(sum(k * weights[names.index(c)] for c, k in syndrome) for syndrome in entry["syndromes"])
         scales = np.array([1e-60, 1e-62])  # no term is subtracted, so this is no problem
         errors = torch.from_numpy(scales[:, None] ** weights)
-        wrong = built.wrong(errors).sum(-1).log()
+        wrong = built.failures(errors).sum(-1).log()
         slope = float(wrong[0] - wrong[1]) / np.log(scales[0] / scales[1])
         assert slope == pytest.approx(least, abs=1e-2)
-
-
-def coordinates(entry):
-    """Names of the errors in our order: read, state, table (automata have one), wrong outcome."""
-    if entry["relaxation"] == "automaton":
-        return [f"{a}|{q}|{other}" for a, q, after in sorted_code(entry) for other in entry["states"] if other != after]
-    tables = (("w", entry["alphabet"], 2), ("q", entry["states"], 3), ("d", machines.MOVES, 4))
-    return [
-        f"{line[0]}|{line[1]}|{table}|{outcome}"
-        for line in entry["code"]
-        for table, outcomes, at in tables
-        for outcome in outcomes
-        if outcome != line[at]
-    ]
-
-
-def sorted_code(entry):
-    return sorted(entry["code"], key=lambda line: (entry["alphabet"].index(line[0]), entry["states"].index(line[1])))
 
 
 def test_joint_and_naive_machines_keep_probabilities():
     for entry in json.loads(machines.TRUTH.read_text()):
         built = machines.machine(entry)
         errors = torch.full((1, built.dimension), 0.2, dtype=torch.float64)
-        wrong = built.wrong(errors)
+        wrong = built.failures(errors)
         assert bool(((wrong > 0) & (wrong < 1)).all())
 
 

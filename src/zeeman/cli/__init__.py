@@ -16,6 +16,7 @@ from zeeman.cli import influence as influence
 from zeeman.cli import pattern as pattern
 from zeeman.cli import probe_sources as probe_sources
 from zeeman.cli import probes as probes
+from zeeman.cli import program as program
 from zeeman.cli import series as series
 from zeeman.cli import store as store
 from zeeman.cli import watch as watch
