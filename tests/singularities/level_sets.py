@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy.polys.rings import PolyElement
 
-DECADES = 14
+DECADES = 12
 BOX = 0.25
+REACH = 20
 
 
 def coefficients_in_x(f: PolyElement, y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,29 +56,35 @@ def real_roots(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def volumes(f: PolyElement, eps: NDArray[np.float64], points: int = 1200) -> NDArray[np.float64]:
-    """Volume of {|f| < eps} in a small box, the y-integral by the midpoint rule in log |y|."""
+    """Volume of {|f| < eps} in a small box, the other integrals by the midpoint rule in log |y|.
+
+    The axes are divided differently, so that no grid lies on a line such as y = z.
+    """
     n = f.ring.ngens - 1
-    per_axis = points if n == 1 else int(points**0.5 * 2)
-    u = (np.arange(per_axis) + 0.5) * 22 / per_axis
-    axis = np.concatenate([BOX * np.exp(-u), -BOX * np.exp(-u)])
-    weight = np.concatenate([np.abs(axis[:per_axis])] * 2) * 22 / per_axis
-    grid = np.stack([one.ravel() for one in np.meshgrid(*[axis] * n, indexing="ij")], axis=1)
-    weights = np.prod(np.stack([one.ravel() for one in np.meshgrid(*[weight] * n, indexing="ij")]), axis=0)
+    axes, weights = [], []
+    for k in range(n):
+        count = points if n == 1 else int(points**0.5 * 2) + 7 * k
+        u = (np.arange(count) + 0.5) * REACH / count
+        axes.append(np.concatenate([BOX * np.exp(-u), -BOX * np.exp(-u)]))
+        weights.append(np.abs(axes[-1]) * REACH / count)
+    grid = np.stack([one.ravel() for one in np.meshgrid(*axes, indexing="ij")], axis=1)
+    weight = np.prod(np.stack([one.ravel() for one in np.meshgrid(*weights, indexing="ij")]), axis=0)
     table = coefficients_in_x(f, grid)
-    return np.array([float(weights @ length_below(table, e)) for e in eps])
+    return np.array([float(weight @ length_below(table, e)) for e in eps])
 
 
 def fitted_exponent(f: PolyElement, multiplicity: int, points: int = 1200) -> tuple[float, float]:
-    """Exponent λ of V ~ eps^λ (polynomial of degree m - 1 in log 1/eps), and how far fits to parts of it scatter."""
+    """Exponent λ of V ~ eps^λ (log 1/eps + c)^{m - 1}, and how much it still drifts along eps."""
     eps = np.logspace(-3, -9, DECADES)
     log_eps, log_volume = np.log(eps), np.log(volumes(f, eps, points))
-    whole = _fit(log_eps[4:], log_volume[4:], multiplicity)
-    late = _fit(log_eps[7:], log_volume[7:], multiplicity)
-    return late, 0.004 + abs(whole - late)
+    third = DECADES // 3
+    middle = _fit(log_eps[third - 1 : -third], log_volume[third - 1 : -third], multiplicity)
+    late = _fit(log_eps[-third - 1 :], log_volume[-third - 1 :], multiplicity)
+    return late, 0.004 + abs(middle - late)
 
 
 def _fit(log_eps: NDArray[np.float64], log_volume: NDArray[np.float64], multiplicity: int) -> float:
-    """Λ by least squares: log V = λ log eps + (m - 1) log(log 1/eps + c) + d, c scanned."""
+    """λ by least squares: log V = λ log eps + (m - 1) log(log 1/eps + c) + d, c scanned."""
     best = (np.inf, np.nan)
     for shift in [0.0] if multiplicity == 1 else np.linspace(-5, 30, 141):
         target = log_volume - (multiplicity - 1) * np.log(-log_eps + shift)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import prod
+from functools import lru_cache
+from math import gcd, prod
 
 from sympy.polys.rings import PolyElement
 
@@ -88,12 +89,11 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
     (f,) = essential([f])
     if f.ring.ngens == 1:
         return exact(Fraction(1, order(f)), 1, f"one variable, order {order(f)}")
-    powers = [(f, 1)]
-    if len(f) <= MOST_TO_FACTOR or f.ring.ngens == 2:
-        powers = [(g, k) for g, k in f.factor_list()[1] if not g.coeff(1)]
-    if len(powers) == 1 and powers[0][1] > 1:
-        g, k = powers[0]
-        return scaled(_germ(g, False), Fraction(1, k), f"the power {k} of a germ, times a unit")
+    powers = _factors(f)
+    common = gcd(*(k for _, k in powers))
+    if common > 1:
+        root = prod((g ** (k // common) for g, k in powers), start=f.ring.one)
+        return scaled(_germ(root, False), Fraction(1, common), f"the power {common} of a germ, times a unit")
     if order(f) == 1:
         return exact(Fraction(1), 1, "a smooth zero set")
     if f.ring.ngens == 2:
@@ -103,6 +103,14 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
         except NotDecided:
             pass
     return _by_factors(powers) or _many_variables(f, positive)
+
+
+@lru_cache(maxsize=64)
+def _factors(f: PolyElement) -> tuple[tuple[PolyElement, int], ...]:
+    """The factors that are zero at the origin, with their powers; f itself where it is too long to be factored."""
+    if len(f) > MOST_TO_FACTOR and f.ring.ngens > 2:
+        return ((f, 1),)
+    return tuple((g, k) for g, k in f.factor_list()[1] if not g.coeff(1))
 
 
 def _by_factors(powers: Sequence[tuple[PolyElement, int]]) -> RLCT | None:
@@ -194,6 +202,8 @@ def _marginal(found: Split, multiplicity: int, residual_sign: str | None) -> int
 
 def _by_newton(f: PolyElement, sign: str | None, shifts: Sequence[int] | None = None) -> RLCT | None:
     """The Newton polyhedron, where it is certified; real zeros of faces are seen as branches of f, with λ ≤ 1."""
+    if any(k > 1 for g, k in _factors(f) if len(g) > 1):
+        return _by_newton_of_reduced(f, shifts)
     report = germ_faces(f)
     if not report.nondegenerate:
         return None
@@ -208,6 +218,27 @@ def _by_newton(f: PolyElement, sign: str | None, shifts: Sequence[int] | None = 
         return exact(Fraction(1), 1, f"{how}; f has real zeros on the torus")
     more = any(face <= found.face for face in zeros)
     return exact(found.value, found.multiplicity + more, f"{how}; real zeros are seen" if more else how)
+
+
+def _by_newton_of_reduced(f: PolyElement, shifts: Sequence[int] | None) -> RLCT | None:
+    """The same for a germ with multiple factors: the product of the factors is to be non-degenerate.
+
+    A branch of power k that is seen at real points bounds λ by 1/k; which branches are seen is not looked into, unless
+    all have one power.
+    """
+    powers = _factors(f)
+    report = germ_faces(prod((g for g, _ in powers), start=f.ring.one))
+    if not report.nondegenerate:
+        return None
+    found = newton_rlct(list(f), shifts)
+    branches = {k for g, k in powers if len(g) > 1}
+    cap = Fraction(1, max(branches))
+    how = f"Newton polyhedron with multiple branches, {report.reason}"
+    if found.value < cap or report.zeros == ():
+        return exact(found.value, found.multiplicity, how)
+    if found.value > cap and report.zeros and len(branches) == 1:
+        return exact(cap, 1, f"{how}; f has real zeros of order {max(branches)} on the torus")
+    return between((cap, f"{how}; f may have real zeros of order {max(branches)}"), (found.value, how))
 
 
 def _by_other_coordinates(f: PolyElement, sign: str | None) -> RLCT | None:
