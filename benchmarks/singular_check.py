@@ -36,7 +36,7 @@ if (mu > 0) {{ list s = spectrum(f); print("SPECTRUM:" + string(s[1]) + ";" + st
 BERNSTEIN = 'list b = bernstein(f); print("BERNSTEIN:" + string(b[1]) + ";" + string(b[2]));'
 
 
-def singular(f: PolyElement, with_bernstein: bool, timeout: float = 6) -> dict[str, str]:
+def singular(f: PolyElement, with_bernstein: bool, timeout: float = 3) -> dict[str, str]:
     """What Singular says, by tag."""
     program = os.environ.get("SINGULAR") or shutil.which("Singular")
     if program is None:
@@ -98,19 +98,21 @@ def compare(f: PolyElement) -> dict[str, object]:
 
 def main() -> None:
     number, seed = [int(a) for a in [*sys.argv[1:], *["200", "0"][len(sys.argv) - 1 :]]]
-    rng, rows, failed = random.Random(seed), [], []
+    rng = random.Random(seed)
+    rows: list[dict[str, object]] = []
+    failed: list[dict[str, str]] = []
     while len(rows) + len(failed) < number:
         f = random_germ(rng)
         try:
             rows.append(compare(f))
         except Exception as error:
             failed.append({"germ": str(f), "error": f"{type(error).__name__}: {error}"})
-    summary = {
+    summary: dict[str, object] = {
         key: Counter(str(row.get(key)) for row in rows)
         for key in ("mu_agrees", "tau_agrees", "spectrum_agrees", "bernstein_agrees")
     }
     summary["classes"] = Counter(str(row["class"]) for row in rows)
-    summary["seconds_max"] = max(row["seconds"] for row in rows)
+    summary["seconds_max"] = max(float(str(row["seconds"])) for row in rows)
     wrong = [row for row in rows if any(row.get(key) is False for key in row)]
     unknown = [row for row in rows if row["mu"] and row["spectrum"] is None]
     result = {"number": number, "seed": seed, "summary": summary, "disagree": wrong}

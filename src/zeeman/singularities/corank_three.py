@@ -30,7 +30,7 @@ def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
     --------
     >>> from sympy import QQ, ring
     >>> _, x, y, z = ring("x,y,z", QQ)
-    >>> recognize_ternary((x + y) * y * z + x**4 + y**5 + z**6, 14).name
+    >>> recognize_ternary((x + y) * y * z + (x + y) ** 4 + y**5 + z**6, 14).name
     'T(4,5,6)'
     """
     if multiplicity(g) > 3:

@@ -126,7 +126,7 @@ def discriminant(f: PolyElement) -> PolyElement:
     >>> from sympy import QQ, ring
     >>> _, x = ring("x", QQ)
     >>> discriminant(x**3)
-    t_0**3 + 4/27*t_1**3
+    t_0**2 + 4/27*t_1**3
     """
     f = germ(f)
     q = weights(f)
