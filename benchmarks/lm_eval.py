@@ -137,12 +137,11 @@ def theirs(folder: Path, kind: str) -> dict[str, Any]:
 def ours(folder: Path, kind: str, tasks: Sequence[str] = tuple(TASKS)) -> dict[str, dict[str, float]]:
     from zeeman import examine
     from zeeman.examination import Behaviours, SamplerSettings
-    from zeeman.probes import Tokenizer
     from zeeman.probes.tasks import import_tasks
     from zeeman.subjects import Series
 
     paths = [folder / f"{name}.yaml" for name in tasks]
-    library = import_tasks(paths, Tokenizer.open(folder / kind / "step0"), context=CONTEXT[kind])
+    library = import_tasks(paths, folder / kind / "step0", context=CONTEXT[kind])
     found = examine(
         Series.from_folder(folder / kind),
         library,

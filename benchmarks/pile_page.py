@@ -9,7 +9,10 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
+
+from zeeman.probes import find_card
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -30,7 +33,9 @@ def main() -> None:
     parts = [head(kept), (HERE / "pile_findings.md").read_text().strip()]
     parts += ["![Loss by kind of text, learning coefficient and probes along training](pile.svg)"]
     parts += ["## Stages", STAGES, *(stage(kept, number, one) for number, one in enumerate(kept["stages"], 1))]
-    parts += ["## Components", components(kept), "## Health", health(kept)]
+    if kept["susceptibility"]:
+        parts += ["## Components", components(kept)]
+    parts += ["## Health", health(kept)]
     (DOCS / "pile.md").write_text("\n\n".join(parts) + "\n")
     print((DOCS / "pile.md").read_text())
 
@@ -38,26 +43,34 @@ def main() -> None:
 def head(kept: Row) -> str:
     trained, whole, parts = kept["trained"], kept["settings"]["whole"], kept["settings"]["parts"]
     steps, cpu = kept["behaviours"]["steps"], kept["cpu_seconds"]
-    return HEAD.format(
+    said = HEAD.format(
         date=kept["date"], weights=trained["weights"] / 1e6, steps=trained["steps"], tokens=trained["tokens"] / 1e6,
         minutes=trained["seconds"] / 60, count=len(steps), probes=len(kept["behaviours"]["probes"]),
-        whole=cpu["whole"] / 60, parts=cpu["parts"] / 60, at=", ".join(map(str, kept["susceptibility_steps"])),
-        chains=whole["num_chains"], draws=whole["num_draws"], beta=whole["n_beta"], gamma=whole["localization"],
-        gamma_parts=parts["localization"], draws_parts=parts["num_chains"] * parts["num_draws"],
+        whole=cpu["whole"] / 60, chains=whole["num_chains"], draws=whole["num_draws"], beta=whole["n_beta"],
+        gamma=whole["localization"],
+        responses=RESPONSES.format(
+            parts=cpu["parts"] / 60, at=" and ".join(map(str, kept["susceptibility_steps"])),
+            gamma=parts["localization"], draws=parts["num_chains"] * parts["num_draws"],
+        ) if kept["susceptibility"] else "Susceptibilities of components were not read yet.",
     )  # fmt: skip
+    title, body = said.split("\n\n")
+    return title + "\n\n" + fill(" ".join(body.split()), 119, break_on_hyphens=False)
 
 
 HEAD = """# A small Pythia on the mini-pile, examined
 
-A GPT-NeoX of {weights:.2f} M weights (4 layers, width 128, 4 heads each, 4,096 byte-pair tokens, context 256) was
-trained from scratch on the 21 kinds of text of `zeeman corpus build` in equal parts: {steps:,} steps of 8,192 tokens,
-{tokens:.1f} M in all, {minutes:.0f} min on one core that was shared. `zeeman.Recorder` kept {count} checkpoints,
-log-spaced and more where a held-out loss moved. `zeeman.examine` asked {probes} probes at each (the 21 kinds of
-held-out text, 24 built-in probes, and random tokens repeated), and read the learning coefficient of all weights
-({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min. At steps {at} it read the
-susceptibilities of 16 heads and 4 perceptrons to 12 of the probes in 3 rows each ({draws_parts} draws, γ
-{gamma_parts:g}): {parts:.0f} CPU min. Made by `benchmarks/pile_series.py` and `pile_page.py` (last run on {date});
-curves and readings are in `benchmarks/pile_series.json`."""
+A GPT-NeoX of {weights:.2f} M weights (4 layers, width 128, 4 heads each, 4,096 byte-pair tokens, context 256)
+was trained from scratch on the 21 kinds of text of `zeeman corpus build` in equal parts: {steps:,} steps of
+8,192 tokens, {tokens:.1f} M in all, {minutes:.0f} min on one core that was shared. `zeeman.Recorder` kept
+{count} checkpoints, log-spaced and more where a held-out loss moved. `zeeman.examine` asked {probes} probes at
+each (the 21 kinds of held-out text, 24 built-in probes, and random tokens repeated), and read the learning
+coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min
+(walked by `zeeman watch` during and after the training, read by `zeeman.examine` from its store). {responses} Made by
+`benchmarks/pile_series.py` and `pile_page.py` (last run on {date}); curves and readings are in
+`benchmarks/pile_series.json`."""
+
+RESPONSES = """At steps {at}, the ends of the main stage with healthy chains on both sides, it read the susceptibilities
+of 16 heads and 4 perceptrons to 12 of the probes in 3 rows each ({draws} draws, γ {gamma:g}): {parts:.0f} CPU min."""
 
 STAGES = """Found by `zeeman.examine`, none by hand. A pulse is a stretch in which a reading changes faster in log step
 than before and after it; pulses that overlap make a stage. *p* is the share of all windows of the same length in which
@@ -79,12 +92,12 @@ def stage(kept: Row, number: int, one: Row) -> str:
     metric = dict(zip(kept["behaviours"]["probes"], kept["behaviours"]["metric"], strict=True))
     moved = sorted((n for n in pulses if n != "llc"), key=lambda n: (one["matches"][n]["q_value"], -pulses[n]["z"]))
     beyond = [n for n, m in one["matches"].items() if m["q_value"] < LIMIT]
-    led += f" {len(moved)} probes have a pulse here; {len(beyond)} of all probes change beyond chance (q < {LIMIT})"
-    led += f": {', '.join(beyond)}." if beyond else "."
+    led += f" Probes with a pulse here: {len(moved)}; those that change beyond chance (q < {LIMIT}): "
+    led += f"{', '.join(beyond) or 'none'}."
     lines = [title, led]
     if moved:
         rows = [_match(n, metric[n], pulses[n], one["matches"][n]) for n in moved[:SHOWN]]
-        columns = ("probe", "metric", "pulse", "change", "z", "p", "q", "support")
+        columns = ("probe", "metric", "chance", "pulse", "change", "z", "p", "q", "support")
         lines.append(table(columns, rows) + (f"\n\nand {len(moved) - SHOWN} more." if len(moved) > SHOWN else ""))
     if one["components"]:
         lines.append("Components whose ρ with a probe moved by more than 4 errors: " + _moves(one["components"]))
@@ -93,9 +106,16 @@ def stage(kept: Row, number: int, one: Row) -> str:
 
 def _match(name: str, metric: str, pulse: Row, match: Row) -> tuple[str, ...]:
     return (
-        name, metric, f"{pulse['start']}–{pulse['end']}", f"{pulse['change']:+.2f} ± {pulse['change_se']:.2f}",
+        name, metric, _chance(name) if metric == "accuracy" else "",
+        f"{pulse['start']}–{pulse['end']}", f"{pulse['change']:+.2f} ± {pulse['change_se']:.2f}",
         f"{pulse['z']:.1f}", f"{match['p_value']:.3f}", f"{match['q_value']:.3f}", f"{pulse['support']:.2f}",
     )  # fmt: skip
+
+
+def _chance(name: str) -> str:
+    """What a guess among the answers of a built-in probe scores."""
+    card = find_card(name)
+    return f"{card.chance[card.probe_names().index(name)]:.2f}"
 
 
 def _moves(moves: list[Row]) -> str:
@@ -193,15 +213,19 @@ def _scale(low: float, high: float, value: float) -> float:
 
 
 def _shades(stages: list[Row], last: int) -> str:
-    marks = []
+    """Intervals of the stages as shades, and above all of them their numbers at their dates."""
+    shades, dates = [], []
     for number, one in enumerate(stages, 1):
         begin, end = (_x(step, last) for step in one["interval"])
         fill = "#f3d9b1" if "llc" in one["pulses"] else "#e4e9f0"
-        marks.append(
-            f'<rect x="{begin:.1f}" y="0" width="{max(end - begin, 1):.1f}" height="{PANEL}" fill="{fill}" '
-            f'opacity=".55"/><text x="{(begin + end) / 2:.1f}" y="12" text-anchor="middle" class="tick">{number}</text>'
+        width = max(end - begin, 1)
+        shades.append(f'<rect x="{begin:.1f}" width="{width:.1f}" height="{PANEL}" fill="{fill}" opacity=".5"/>')
+        x = _x(one["date"], last)
+        dates.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{PANEL}" stroke="#8a94a3" stroke-dasharray="1 4"/>'
+            f'<text x="{x:.1f}" y="12" text-anchor="middle" class="tick">{number}</text>'
         )
-    return "".join(marks)
+    return "".join(shades + dates)
 
 
 def _steps(last: int) -> str:

@@ -10,9 +10,10 @@ Usage, from the root, each part after the one before:
 A GPT-NeoX of 4 layers, width 128 and 4,096 tokens (1.8 M weights) trains on 21 kinds of text in equal parts; the live
 device records checkpoints, log-spaced and denser where the held-out loss of a kind of text moves.
 
-It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which the
-stages are found; then before and after the main one that has checkpoints with healthy chains on both sides the
-susceptibilities of all heads and perceptrons to a few probes. Settings were chosen by what the verdicts said of short chains at steps 196 and 418.
+It is examined in two parts: at every checkpoint the battery and the learning coefficient of all weights, from which
+the stages are found; then before and after the main one that has checkpoints with healthy chains on both sides the
+susceptibilities of all heads and perceptrons to a few probes. Settings were chosen by what the verdicts said of short
+chains at steps 196 and 418.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from zeeman.examination import (
     examine,
 )
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
-from zeeman.probes import Library, Probe, Tokenizer, builtin_library
+from zeeman.probes import Library, Probe, builtin_library
 from zeeman.probes.windows import library_from_text
 from zeeman.subjects import Recorder, Series, list_components
 
@@ -197,9 +198,7 @@ def libraries(corpus: Path, folder: Path) -> tuple[Library, Library]:
     place, few = folder / "probes", folder / "tilts"
     if not (place / "library.toml").exists():
         tokenizer = folder / "tokenizer"
-        text = library_from_text(
-            corpus, Tokenizer.open(tokenizer), name="mini-pile", context=WINDOW, rows=ROWS, data_rows=DATA_ROWS
-        )
+        text = library_from_text(corpus, tokenizer, name="mini-pile", context=WINDOW, rows=ROWS, data_rows=DATA_ROWS)
         asked = builtin_library(ASKED, tokenizer / "tokenizer.json", rows=ROWS, length=WINDOW)
         battery = Library.from_probes("battery", text.data, [*text, *asked, repeats()], text.vocabulary)
         battery.to_folder(place)

@@ -332,3 +332,13 @@ def test_workers_must_be_positive(
 ) -> None:
     arguments = ("examine", tiny_folder, "--probes", probes, "--out", tmp_path / "s", "--workers", "0")
     assert_one_sentence(*run(capsys, monkeypatch, *arguments), "workers")
+
+
+def test_a_reader_that_has_had_enough_is_no_fault() -> None:
+    """As in ``zeeman … | head -1``: nothing on stderr."""
+    code = "import sys; from zeeman.cli import main; sys.argv = ['zeeman', 'classify', 'x**5 + y**2']; main()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""

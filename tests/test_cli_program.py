@@ -12,7 +12,7 @@ import pytest
 TRUTH = Path(__file__).parent / "programs" / "truth.json"
 LATCH = {
     "states": ["r", "a"], "alphabet": ["A", "B"], "blank": "B", "start": "r",
-    "code": [["A", "r", "A", "a", "S"], ["B", "r", "B", "r", "S"], ["A", "a", "A", "a", "S"], ["B", "a", "B", "a", "S"]],
+    "code": [list(line) for line in ("ArAaS", "BrBrS", "AaAaS", "BaBaS")],
     "inputs": ["A", "B"], "steps": 2, "relaxation": "naive", "note": "passed over",
 }  # fmt: skip
 

@@ -168,6 +168,13 @@ def without_load(bench: Bench) -> dict[str, Any]:
     asked, drawn = _at_the_end(bench)
     rows = _read(drawn, asked, CUTS)
     rho = np.column_stack([each.rho for each in responses(drawn)])
+    last = f"{drawn.phi[0].size} draws"
+    rows[f"rho, {last}"]["stability"] = stability(drawn, correlations) | {"draws_bands": stability_of_bands(drawn)}
+    rows[f"amplitude, {last}"] |= {
+        "stability": stability(drawn, spreads),
+        "confusion": confused(spreads(drawn), asked),
+        "without": without(spreads(drawn), asked),
+    }
     rows["shuffled tokens"] = scored(prepare(shuffled_tokens(rho, 0)), asked)
     for n_beta in COLDER:
         chi = responses(drawn, n_beta)
@@ -262,10 +269,6 @@ def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[s
         told |= {**resolution(chi, seconds), "bands": about(bands(part, chi), asked)}
         places = spreads(part)
         rows[f"amplitude, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
-        if whole:
-            told["stability"] = {**stability(part, correlations), "draws_bands": stability_of_bands(part)}
-            confusion = {"confusion": confused(places, asked), "without": without(places, asked)}
-            rows[f"amplitude, {number} draws"] |= {**confusion, "stability": stability(part, spreads)}
         print(number, json.dumps(rows), flush=True)
     return rows
 

@@ -1,7 +1,9 @@
 """Problems whose learning coefficient is known exactly."""
 
-from . import linear, machines, mixtures, potentials, tanh, tms
-from .case import Case as Case
+from zeeman.programs import linear, mixtures, tanh, tms
+from zeeman.programs.case import Case as Case
+
+from . import machines, potentials
 
 
 def all_cases() -> list[Case]:

@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from benchmarks.zoo import all_cases
-from benchmarks.zoo.case import Case
-from benchmarks.zoo.linear import reduced_rank
-from benchmarks.zoo.tanh import NODES, WEIGHTS, against_zero
+
+from zeeman.programs.case import Case
+from zeeman.programs.linear import reduced_rank
+from zeeman.programs.tanh import NODES, WEIGHTS, against_zero
 
 POINTS, MOVES, DEPTH = 3000, 24, 28.0
 LOG_T = np.linspace(8, 24, 17) * math.log(10)

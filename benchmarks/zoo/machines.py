@@ -15,10 +15,9 @@ from typing import Any
 import torch
 
 from zeeman.programs.automaton import Automaton
+from zeeman.programs.case import Case
 from zeeman.programs.machine import Machine
 from zeeman.programs.noisy import Corner, NoisyProgram, OpenSquares
-
-from .case import Case
 
 TRUTH = Path(__file__).parent / "truth" / "machines.json"
 

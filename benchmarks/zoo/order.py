@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.zoo import linear
 from scipy.optimize import minimize
 from torch import nn
 
+from zeeman.programs import linear
 from zeeman.sampling import SGLD, LocalPosterior, RMSPropSGLD, Schedule, run_chain
 
 ROWS, SIGMA = 20_000, 0.1

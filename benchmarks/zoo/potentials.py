@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from .case import Case
+from zeeman.programs.case import Case
 
 TRUTH = Path(__file__).parent / "truth" / "potentials.json"
 

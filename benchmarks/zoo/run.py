@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.zoo import all_cases
-from benchmarks.zoo.case import Case
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import examine_potential
+from zeeman.programs.case import Case
 from zeeman.sampling import Ladder
 from zeeman.sampling.crowd import Crowd
 from zeeman.sampling.ladder import CLIMB, LEAST_FRESH, MAX_RUNGS

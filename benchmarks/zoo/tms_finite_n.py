@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.zoo import tms
 
+from zeeman.programs import tms
 from zeeman.sampling import Ladder, run_ladder
 
 POLYGONS = ((5, 5, 0), (6, 5, 0), (6, 5, 1), (6, 6, 0), (7, 7, 0), (8, 8, 0))

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from zeeman.probes import builtin_library as builtin_library
     from zeeman.probes import minimal_pairs as minimal_pairs
     from zeeman.probes import text_probe as text_probe
+    from zeeman.programs import Automaton as Automaton
+    from zeeman.programs import Machine as Machine
+    from zeeman.programs import NoisyProgram as NoisyProgram
+    from zeeman.programs import TuringProgram as TuringProgram
+    from zeeman.programs import singularity as singularity
     from zeeman.reading import Provenance as Provenance
     from zeeman.reading import Reading as Reading
     from zeeman.reading import Verdict as Verdict
@@ -81,6 +86,7 @@ _ROOMS = {
         "examine_potential",
     ),
     "probes": ("Library", "Probe", "builtin_cards", "builtin_library", "minimal_pairs", "text_probe"),
+    "programs": ("Automaton", "Machine", "NoisyProgram", "TuringProgram", "singularity"),
     "reading": ("Provenance", "Reading", "Verdict"),
     "sampling": (
         "BAOAB",

@@ -21,6 +21,7 @@ from zeeman.examination import (
     SamplerSettings,
     Subject,
     Susceptibilities,
+    Transition,
     document,
     examine,
     plan,
@@ -29,6 +30,7 @@ from zeeman.examination import (
 from zeeman.examination.devices import chains
 from zeeman.examination.store import Store
 from zeeman.examination.worker import run_unit
+from zeeman.phases import Match, Pulse
 from zeeman.probes import Library
 from zeeman.reading import Reading, Verdict
 from zeeman.sampling import language_model_loss
@@ -220,6 +222,19 @@ def test_the_document_is_plain_json_and_repeats_the_readings(examination: Examin
     assert content["provenance"]["sampler"]["n_beta"] == SETTINGS.n_beta
     assert len(content["susceptibility"]) == 6
     assert all(len(m["rho"]) == len(m["components"]) == 4 for m in content["susceptibility"])
+
+
+@pytest.mark.parametrize(("q", "said"), [(0.3, "none beyond chance"), (0.01, "1 beyond chance")])
+def test_changes_of_behaviour_are_told_with_their_chance(examination: Examination, q: float, said: str) -> None:
+    probe = next(iter(examination.subject.library.probes))
+    pulse = Pulse(2, 4, (2, 4), 3.0, -1.0, 0.1, 9.0, 1.0)
+    match = Match(-1.0, 0.1, 0.004, q)
+    change = Transition((2, 4), 3.0, {probe: pulse}, (), flagged=False, matches={probe: match})
+    content = document(replace(examination, behaviour_changes=(change,)))
+    assert f"1 more in behaviour alone, {said} (q < 0.05)" in content["headline"][0]
+    (row,) = content["behaviour_changes"]
+    assert f"{probe} (p 0.004, q {q:g})" in row["summary"]
+    assert row["matches"][probe]["q_value"] == q
 
 
 def test_the_user_sees_no_side_effects(tiny_series: Series, library: Library, tmp_path: Path) -> None:

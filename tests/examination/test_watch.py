@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -251,6 +252,69 @@ def test_a_folder_that_is_not_there_yet_or_comes_back(folder: Path, library: Lib
     with pytest.raises(ZeemanError, match="another process is writing"):
         next(watch(tmp_path / "later", library, tmp_path / "store"))
     live.close()
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_folder_that_is_renamed_while_it_is_examined(
+    folder: Path, library: Library, tmp_path: Path, comes_back: bool
+) -> None:
+    """Until the watch has told it, or again and again for a moment."""
+    away, moves = tmp_path / "away", []
+
+    def rename(_: object) -> None:
+        if len(moves) < (4 if comes_back else 1) and folder.is_dir():
+            moves.append(folder.rename(away))
+            if comes_back:
+                threading.Timer(0.05, away.rename, [folder]).start()
+
+    live = watch(folder, library, tmp_path / "store", settings=FAST, poll=0.02, on_progress=rename)
+    steps: list[int] = []
+    for found in live:
+        steps += [found.step] * (found.step is not None)
+        if any("can't be read now" in sentence for sentence in found.news) and not comes_back:
+            break
+        if len(steps) == len(STEPS):
+            break
+    live.close()
+    assert moves
+    if not comes_back:
+        away.rename(folder)
+    while not folder.is_dir():
+        time.sleep(0.01)
+    rounds = run(folder, library, tmp_path / "store")
+    assert sorted([*steps, *examined(rounds)]) == STEPS
+    examine(Series.from_folder(folder), library, tmp_path / "after", settings=FAST, devices=PER_CHECKPOINT)
+    assert tree(tmp_path / "store") == tree(tmp_path / "after")
+
+
+def test_what_a_killed_recorder_leaves_is_no_checkpoint(folder: Path, library: Library, tmp_path: Path) -> None:
+    """A temporary folder with half of the weights, and half a line of the record."""
+    torn = folder / ".step00000200.4711"
+    torn.mkdir()
+    whole = (folder / "step00000150" / "model.safetensors").read_bytes()
+    (torn / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    shutil.copytree(folder / "step00000150", folder / "tmp-checkpoint-160")
+    with open(folder / "record.jsonl", "a") as record:
+        record.write('{"step": 200, "los')
+    rounds = run(folder, library, tmp_path / "store")
+    assert sorted(examined(rounds)) == STEPS
+    assert [sentence for found in rounds for sentence in found.news] == []
+    (folder / "tmp-checkpoint-160").rename(folder / "checkpoint-160")
+    assert examined(run(folder, library, tmp_path / "store")) == [160]
+
+
+def test_other_weights_of_the_same_size_and_time_are_noticed(folder: Path) -> None:
+    """As a copy that keeps times brings them, or a clock that was set back."""
+    file = folder / "step00000060" / "model.safetensors"
+    arrivals, times = Arrivals(folder), file.stat()
+    arrivals.look()
+    before = arrivals.look().signatures[60]
+    content = bytearray(file.read_bytes())
+    content[-4:] = b"\0\0\0\0"
+    file.write_bytes(content)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert list(arrivals.look().unsettled) == [file.parent]
+    assert arrivals.look().signatures[60] != before
 
 
 def test_settings_that_make_no_sense(folder: Path, library: Library, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from solvers import SOLVERS, Solver
 from zeeman.errors import ZeemanError
 from zeeman.probes import Library, Probe, text_probe
 from zeeman.probes.builtin import builtin_cards, builtin_library, find_card, find_probes, minimal_pairs
+from zeeman.probes.builtin.pairs import has_rivals
 from zeeman.probes.encoding import Encoder, make_encoder
 
 CARDS = {card.name: card for card in builtin_cards()}
@@ -172,12 +173,19 @@ def test_the_whole_library_goes_through_a_folder(tmp_path: Path) -> None:
     again.check_vocabulary(128)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if CARDS[find_card(name).name].concept == "agreement"])
+PAIRED = [name for name in NAMES if has_rivals(name)]
+# Their rivals are no words: who knows words tells them without the question, and these are knowledge of words.
+OF_WORDS = ("plural", "past", "segmentation")
+
+
+@pytest.mark.parametrize("name", PAIRED)
 def test_minimal_pairs_part_at_the_answer(name: str) -> None:
-    right, wrong = minimal_pairs(name, rows=20)
+    pairs = minimal_pairs(name, rows=20)
+    assert pairs.foils is not None
+    np.testing.assert_array_equal(pairs.foils.against, np.arange(20))
     words = make_encoder().vocabulary
     solver = SOLVERS[find_card(name).name]
-    for good, bad, scored, also in zip(right.inputs, wrong.inputs, right.scored, wrong.scored, strict=True):
+    for good, bad, scored, also in zip(pairs.inputs, pairs.foils.inputs, pairs.scored, pairs.foils.scored, strict=True):
         first = int(np.argmax(scored))
         assert first == int(np.argmax(also))
         np.testing.assert_array_equal(good[:first], bad[:first])
@@ -185,18 +193,31 @@ def test_minimal_pairs_part_at_the_answer(name: str) -> None:
         assert solver("".join(words[token] for token in good[:first])).startswith(words[good[first]])
 
 
+@pytest.mark.parametrize("name", [name for name in PAIRED if not name.startswith(OF_WORDS)])
+def test_no_liking_for_some_answers_tells_the_right_one(name: str) -> None:
+    """Such as for digits that are smaller, for what comes first in the alphabet, or for what is short."""
+    pairs = minimal_pairs(name, rows=400)
+    assert pairs.foils is not None
+    smaller, shorter = [], []
+    for good, bad, scored, also in zip(pairs.inputs, pairs.foils.inputs, pairs.scored, pairs.foils.scored, strict=True):
+        right, wrong = good[scored].tolist(), bad[also].tolist()
+        smaller.append(right < wrong)
+        shorter.append(np.sign(len(wrong) - len(right)) / 2 + 0.5)
+    for share in (np.mean(smaller), np.mean(shorter)):
+        assert 1 - share_allowed(0.5, 400) <= share <= share_allowed(0.5, 400)
+
+
 def test_every_rival_makes_pairs_in_any_tokens() -> None:
-    made = []
-    for name in NAMES:
-        try:
-            right, wrong = minimal_pairs(name, byte_pairs(), rows=2)
-        except ZeemanError as error:
-            assert "have no rival" in str(error)  # noqa: PT017
-            continue
-        made.append(name)
-        assert right.scored.any(axis=1).all()
-        assert wrong.scored.any(axis=1).all()
-    assert len(made) == 45
+    made = builtin_library((), byte_pairs(), rows=2, pairs=True)
+    paired = [probe for probe in made if probe.metric == "choice"]
+    assert [probe.name for probe in paired] == [f"{name}.pairs" for name in PAIRED]
+    assert len(paired) == 96
+    assert builtin_library((), byte_pairs(), rows=2).probes.keys() == set(NAMES)
+    for probe in paired:
+        assert probe.foils is not None
+        assert probe.digest == minimal_pairs(probe.name.removesuffix(".pairs"), byte_pairs(), rows=2).digest
+    with pytest.raises(ZeemanError, match="answers of probe induction-1 have no rival"):
+        minimal_pairs("induction-1")
 
 
 def test_a_folder_of_text_makes_a_probe_and_the_data(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zeeman import cli
 from zeeman.errors import ZeemanError
-from zeeman.probes import Library, Probe, Tokenizer
+from zeeman.probes import Encoder, Library, Probe, make_encoder
 from zeeman.probes.tasks import _windows, import_tasks
 
 
@@ -27,9 +27,9 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(peer: Path) -> Tokenizer:
+def tokenizer(peer: Path) -> Encoder:
     """One token a byte."""
-    return Tokenizer.open(peer / "gpt2" / "step0")
+    return make_encoder(peer / "gpt2" / "step0")
 
 
 def test_scores_are_those_of_lm_evaluation_harness(peer: Path) -> None:
@@ -44,18 +44,14 @@ def test_scores_are_those_of_lm_evaluation_harness(peer: Path) -> None:
     assert sum(len(metrics) for metrics in found.values()) == 14
 
 
-class Counting(Tokenizer):
-    """Of a text, the numbers that stand in it."""
-
-    prefix = 0  # type: ignore[assignment]
-
-    def encode(self, text: str, *, special: bool = True) -> list[int]:
-        return [int(word) for word in text.split()]
+def counting(text: str, cuts: object) -> tuple[list[int], list[tuple[int, int]]]:
+    """Of a text, the numbers that stand in it; where is not asked for."""
+    return [int(word) for word in text.split()], []
 
 
 @given(st.integers(1, 60), st.integers(2, 17))
 def test_windows_score_each_token_once_with_all_the_context_there_is(count: int, context: int) -> None:
-    rows = _windows(Counting(None), " ".join(str(n) for n in range(1, count + 1)), context)
+    rows = _windows(Encoder(counting, ("^",), prefix=0), " ".join(str(n) for n in range(1, count + 1)), context)
     scored = [token for row in rows for token in row.tokens[-row.num_scored :]]
     assert scored == list(range(1, count + 1))
     for row in rows:
@@ -71,12 +67,13 @@ def write(folder: Path, docs: object, text: str) -> Path:
     return folder / "t.yaml"
 
 
-def spoken(tokenizer: Tokenizer, probe: Probe) -> list[tuple[str, str]]:
+def spoken(tokenizer: Encoder, probe: Probe) -> list[tuple[str, str]]:
     """What is given and what is asked for in each row."""
     found = []
     for row, mask in zip(probe.inputs, probe.scored, strict=True):
+        words = [tokenizer.vocabulary[token] for token in row]
         first, last = np.flatnonzero(mask)[[0, -1]]
-        found.append((tokenizer.held.decode(row[:first]), tokenizer.held.decode(row[first : last + 1])))
+        found.append(("".join(words[:first]), "".join(words[first : last + 1])))
     return found
 
 
@@ -88,7 +85,7 @@ doc_to_choice: ["yes", "no", "maybe"]
 DOCS = [{"q": "Is it?  ", "a": 1}, {"q": "Why", "a": 2}]
 
 
-def test_right_answers_are_rows_and_wrong_ones_foils(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_right_answers_are_rows_and_wrong_ones_foils(tmp_path: Path, tokenizer: Encoder) -> None:
     library = import_tasks([write(tmp_path, DOCS, "tag: [logic, questions]\n" + CHOICE)], tokenizer)
     assert [(p.name, p.metric, p.concepts) for p in library] == [
         ("t.acc", "choice", ("logic", "questions")),
@@ -108,7 +105,7 @@ def test_right_answers_are_rows_and_wrong_ones_foils(tmp_path: Path, tokenizer: 
 
 
 def test_fields_of_documents_come_before_templates_and_digits_are_places_only_there(
-    tmp_path: Path, tokenizer: Tokenizer
+    tmp_path: Path, tokenizer: Encoder
 ) -> None:
     text = "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_target: a\ndoc_to_choice: c\n"
     docs = [{"q": "7", "a": "9", "c": ["8", "9"]}]
@@ -116,7 +113,7 @@ def test_fields_of_documents_come_before_templates_and_digits_are_places_only_th
     assert spoken(tokenizer, library["t.acc"]) == [("7", " 9")]
 
 
-def test_a_task_may_include_another_and_its_own_fields_win(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_a_task_may_include_another_and_its_own_fields_win(tmp_path: Path, tokenizer: Encoder) -> None:
     base = write(tmp_path, DOCS, CHOICE)
     (tmp_path / "more.yaml").write_text(
         "include: t.yaml\ntask: more\ndescription: 'Say: '\nmetric_list: [{metric: acc}]\n"
@@ -126,7 +123,7 @@ def test_a_task_may_include_another_and_its_own_fields_win(tmp_path: Path, token
     assert spoken(tokenizer, library["more.acc"])[1] == ("Say: Why", " maybe")
 
 
-def test_long_contexts_lose_their_beginning(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_long_contexts_lose_their_beginning(tmp_path: Path, tokenizer: Encoder) -> None:
     docs = [{"q": "abcdefghijklmnopqrstuvwxyz", "a": 0}]
     probe = import_tasks([write(tmp_path, docs, CHOICE)], tokenizer, context=10)["t.acc"]
     assert spoken(tokenizer, probe) == [("uvwxyz", " yes")]
@@ -168,7 +165,7 @@ def test_long_contexts_lose_their_beginning(tmp_path: Path, tokenizer: Tokenizer
     ],
 )
 def test_what_cannot_be_imported_is_told_with_file_line_and_field(
-    tmp_path: Path, tokenizer: Tokenizer, old: str, new: str, message: str
+    tmp_path: Path, tokenizer: Encoder, old: str, new: str, message: str
 ) -> None:
     path = write(tmp_path, DOCS, CHOICE)
     text = path.read_text()
@@ -190,7 +187,7 @@ def test_what_cannot_be_imported_is_told_with_file_line_and_field(
         ('{"q": null, "a": 1}\n', r"'doc_to_text' must give a text, got None \(document 0\)"),
     ],
 )
-def test_documents_that_are_none_are_told(tmp_path: Path, tokenizer: Tokenizer, content: str, message: str) -> None:
+def test_documents_that_are_none_are_told(tmp_path: Path, tokenizer: Encoder, content: str, message: str) -> None:
     path = write(tmp_path, DOCS, CHOICE)
     (tmp_path / "docs.jsonl").write_text(content)
     with pytest.raises(ZeemanError, match=message):
@@ -202,7 +199,7 @@ def test_no_bytes_make_a_traceback(tmp_path_factory: pytest.TempPathFactory, con
     path = tmp_path_factory.mktemp("fuzz") / "t.yaml"
     path.write_bytes(content)
     with pytest.raises(ZeemanError):
-        import_tasks([path], Counting(None))
+        import_tasks([path], Encoder(counting))
 
 
 def test_the_command_writes_a_library(

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from zeeman.errors import ZeemanError
-from zeeman.probes import Library, Tokenizer
+from zeeman.probes import Encoder, Library, make_encoder
 from zeeman.probes.windows import library_from_text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789 .\n"
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     """One token a letter, and an end of text."""
     from tokenizers import Regex, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Raw
@@ -27,10 +27,10 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     raw.decoder = decoders.Fuse()
     folder = tmp_path_factory.mktemp("tokenizer")
     PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<end>").save_pretrained(folder)
-    return Tokenizer.open(folder)
+    return make_encoder(folder)
 
 
-def made(source: Path, tokenizer: Tokenizer, **options: int) -> Library:
+def made(source: Path, tokenizer: Encoder, **options: int) -> Library:
     return library_from_text(source, tokenizer, **{"context": 16, "rows": 4, "data_rows": 12} | options)  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def texts(library: Library, rows: np.ndarray) -> list[str]:
     return ["".join(library.vocabulary[token] for token in row) for row in rows]
 
 
-def test_each_kind_of_text_is_a_probe_of_its_own_windows(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_each_kind_of_text_is_a_probe_of_its_own_windows(tmp_path: Path, tokenizer: Encoder) -> None:
     (tmp_path / "digits.txt").write_text("".join(str(n) for n in range(400)))
     (tmp_path / "letters").mkdir()
     for n in range(3):
@@ -61,7 +61,7 @@ def test_each_kind_of_text_is_a_probe_of_its_own_windows(tmp_path: Path, tokeniz
 
 
 @pytest.mark.parametrize("split", [True, False])
-def test_no_window_is_in_both_a_probe_and_the_data(tmp_path: Path, tokenizer: Tokenizer, split: bool) -> None:
+def test_no_window_is_in_both_a_probe_and_the_data(tmp_path: Path, tokenizer: Encoder, split: bool) -> None:
     """Every text is of words of its own, so that a window tells where it is from."""
     documents = [" ".join(f"{n}x{k}" for k in range(300)) for n in range(6)]
     rows = [
@@ -79,7 +79,7 @@ def test_no_window_is_in_both_a_probe_and_the_data(tmp_path: Path, tokenizer: To
         assert {word.split("x")[0] for word in rest} <= {"2", "3", "4", "5"}
 
 
-def test_short_text_gives_fewer_windows_and_too_short_text_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_short_text_gives_fewer_windows_and_too_short_text_is_refused(tmp_path: Path, tokenizer: Encoder) -> None:
     (tmp_path / "a.txt").write_text("a" * 60)
     library = made(tmp_path / "a.txt", tokenizer, rows=2, data_rows=2)
     assert (len(library["a"].inputs), len(library.data.inputs)) == (2, 1)
@@ -101,7 +101,7 @@ def test_short_text_gives_fewer_windows_and_too_short_text_is_refused(tmp_path: 
     ],
 )
 def test_what_is_no_text_is_told_in_a_sentence(
-    tmp_path: Path, tokenizer: Tokenizer, file: str | None, content: bytes, message: str
+    tmp_path: Path, tokenizer: Encoder, file: str | None, content: bytes, message: str
 ) -> None:
     if file:
         (tmp_path / file).write_bytes(content)
@@ -110,13 +110,13 @@ def test_what_is_no_text_is_told_in_a_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_options_are_checked(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_options_are_checked(tmp_path: Path, tokenizer: Encoder) -> None:
     for option in ("context", "rows", "data_rows"):
         with pytest.raises(ZeemanError, match=f"{option} must be at least"):
             made(tmp_path, tokenizer, **{option: 0})
 
 
-def test_a_data_set_saved_by_hugging_face_is_read(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_a_data_set_saved_by_hugging_face_is_read(tmp_path: Path, tokenizer: Encoder) -> None:
     datasets = pytest.importorskip("datasets")
     rows = {part: datasets.Dataset.from_dict({"text": [words(n, 200)]}) for n, part in enumerate(("train", "test"))}
     datasets.DatasetDict(rows).save_to_disk(str(tmp_path / "saved"))

@@ -4,14 +4,14 @@ import itertools
 import re
 
 import pytest
-from programs.machines import TURING
 
+from programs.machines import TURING
 from zeeman.errors import ZeemanError
 from zeeman.programs import Automaton, Machine, catalogue
 
 GOOD = {
     "states": ["r", "a"], "alphabet": ["A", "B"], "blank": "B", "start": "r",
-    "code": [["A", "r", "A", "a", "S"], ["B", "r", "B", "r", "S"], ["A", "a", "A", "a", "S"], ["B", "a", "B", "a", "S"]],
+    "code": [list(line) for line in ("ArAaS", "BrBrS", "AaAaS", "BaBaS")],
     "inputs": ["A", "B"], "steps": 2, "relaxation": "joint",
 }  # fmt: skip
 CODE = GOOD["code"]

@@ -68,6 +68,7 @@ def test_a_training_that_fails_leaves_its_last_weights(tmp_path: Path) -> None:
     assert Series.from_folder(tmp_path, Wrapped).steps == [0, 1, 3]
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # Lightning's own, of torch's trees
 def test_a_real_trainer(tmp_path: Path) -> None:
     lightning = pytest.importorskip("pytorch_lightning", reason="Lightning is not a dependency")
 

@@ -8,7 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from benchmarks.zoo import all_cases, linear, machines, tanh, tms
+from benchmarks.zoo import all_cases, machines
+
+from zeeman.programs import linear, tanh, tms
 
 CASES = all_cases()
 

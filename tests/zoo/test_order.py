@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.zoo import order, table
-from benchmarks.zoo.linear import ProductLoss
+
+from zeeman.programs.linear import ProductLoss
 
 
 @pytest.mark.parametrize(("widths", "rank"), [((6, 5, 4), 2), ((5, 3, 6, 4), 1), ((4, 6, 2, 5), 2)])

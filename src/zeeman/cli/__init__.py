@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import CycloptsError
@@ -13,6 +14,7 @@ from zeeman.cli import corpus as corpus
 from zeeman.cli import density as density
 from zeeman.cli import dictionary as dictionary
 from zeeman.cli import examine as examine
+from zeeman.cli import germ as germ
 from zeeman.cli import influence as influence
 from zeeman.cli import pattern as pattern
 from zeeman.cli import probe_sources as probe_sources
@@ -32,6 +34,8 @@ def main() -> None:
     except (ZeemanError, CycloptsError) as error:
         print(f"zeeman: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("zeeman: stopped; run the same command again, and it goes on from there.", file=sys.stderr)
         raise SystemExit(130) from None

@@ -29,7 +29,7 @@ def import_tasks(
     task, more
         Files of tasks: multiple_choice, loglikelihood or loglikelihood_rolling.
     tokenizer
-        Folder with the model's tokenizer, a tokenizer.json, or the name of a model on Hugging Face.
+        Folder with the model's tokenizer, a tokenizer.json, a JSON list of strings, or a name on Hugging Face.
     out
         Folder of the library.
     context
@@ -38,11 +38,11 @@ def import_tasks(
         Folder or name of a library whose sample of the training data this one shall have; without it, susceptibilities
         have nothing that they tilt away from but the tasks' own text.
     """
-    from zeeman.probes import Tokenizer, open_library
+    from zeeman.probes import open_library
     from zeeman.probes.tasks import import_tasks as make
 
     sample = open_library(data).data if data else None
-    made = make([task, *more], Tokenizer.open(tokenizer), name=out.name, context=context, data=sample)
+    made = make([task, *more], tokenizer, name=out.name, context=context, data=sample)
     made.to_folder(out)
     _tell(made, out, json)
     if not data and not json:
@@ -70,7 +70,7 @@ def from_text(
         Text file, JSON lines with text, data set of Hugging Face saved to disk, or a folder of such things, each file
         and subfolder a kind of text of its own, such as zeeman corpus build writes.
     tokenizer
-        Folder with the model's tokenizer, a tokenizer.json, or the name of a model on Hugging Face.
+        Folder with the model's tokenizer, a tokenizer.json, a JSON list of strings, or a name on Hugging Face.
     out
         Folder of the library.
     context
@@ -78,12 +78,11 @@ def from_text(
     rows, data_rows
         Windows of each probe, and of the data.
     """
-    from zeeman.probes import Tokenizer
     from zeeman.probes.windows import library_from_text
 
     made = library_from_text(
         source,
-        Tokenizer.open(tokenizer),
+        tokenizer,
         name=out.name,
         context=context,
         rows=rows,

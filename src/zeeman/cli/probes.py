@@ -46,6 +46,7 @@ def build(
     seed: int = 0,
     rows: int = 32,
     length: int = 128,
+    pairs: bool = False,
     data: Path | None = None,
     json: Json = False,
 ) -> None:
@@ -67,13 +68,15 @@ def build(
         Rows of each probe.
     length
         Tokens of each row, at most what the model reads.
+    pairs
+        Also make minimal pairs, in which a right answer must beat a wrong one, of each probe that allows it.
     data
         File or folder of text like what the model was trained on, which chains feel; by default Python's own library.
     """
     from zeeman.probes import builtin_library
 
     library = builtin_library(
-        concepts, tokenizer, seed=seed, rows=rows, length=length, difficulties=difficulties, data=data
+        concepts, tokenizer, seed=seed, rows=rows, length=length, difficulties=difficulties, pairs=pairs, data=data
     )
     library.to_folder(out)
     _list(library, json)

@@ -24,6 +24,10 @@ from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast
 from zeeman.examination.fsck import Finding as Finding
 from zeeman.examination.fsck import fsck as fsck
+from zeeman.examination.germ_document import germ_document as germ_document
+from zeeman.examination.germ_document import settings_of as settings_of
+from zeeman.examination.germs import GermReading as GermReading
+from zeeman.examination.germs import read_germ as read_germ
 from zeeman.examination.imported import import_devinterp as import_devinterp
 from zeeman.examination.influences import influence_document as influence_document
 from zeeman.examination.influences import stored_influence as stored_influence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,8 @@ from zeeman.spectra import split_half
 
 MAX_TRACE = 200
 """Points of a chain's trace that the document keeps."""
+BEYOND_CHANCE = 0.05
+"""False discovery rate below which a change of behaviour counts as more than any such stretch would show."""
 
 
 def document(examination: Examination) -> dict[str, Any]:
@@ -48,7 +50,13 @@ def document(examination: Examination) -> dict[str, Any]:
             "training": _training(series.record),
             "transitions": [_transition(t, examination) for t in examination.transitions],
             "behaviour_changes": [
-                {"interval": list(t.interval), "date": t.date, "probes": t.probes}
+                {
+                    "interval": list(t.interval),
+                    "date": t.date,
+                    "probes": t.probes,
+                    "summary": _summary(t, examination),
+                    "matches": {name: asdict(match) for name, match in t.matches.items()},
+                }
                 for t in examination.behaviour_changes
             ],
             "llc": llc_table(examination),
@@ -102,7 +110,7 @@ def headline(examination: Examination) -> list[str]:
     llc = [r for r in examination.of("llc") if r.verdict.trusted]
     doubtful = len(examination.of("llc")) - len(llc)
     found = examination.transitions
-    lines = [_count(found, len(examination.behaviour_changes))]
+    lines = [_count(found, examination.behaviour_changes)]
     if found:
         main = max(found, key=lambda t: ("llc" in t.signals, max(p.z for p in t.signals.values())))
         lines.append(_main_transition(main, examination))
@@ -122,9 +130,11 @@ def headline(examination: Examination) -> list[str]:
     return lines
 
 
-def _count(found: Iterable[Transition], others: int) -> str:
+def _count(found: Iterable[Transition], others: Sequence[Transition]) -> str:
     dates = [f"{t.interval[0]}–{t.interval[1]}" for t in found]
-    besides = f"; {others} more in behaviour alone" if others else ""
+    beyond = sum(any(t.matches[name].q_value < BEYOND_CHANCE for name in t.probes) for t in others)
+    chance = f"{beyond or 'none'} beyond chance (q < {BEYOND_CHANCE:g})"
+    besides = f"; {len(others)} more in behaviour alone, {chance}" if others else ""
     if not dates:
         return f"No phase transition was found in this series{besides}."
     kind = "phase transition was" if len(dates) == 1 else "phase transitions were"

@@ -195,6 +195,7 @@ class _Watch:
     unreadable: dict[tuple[Path, Signature], str] = field(default_factory=dict)
     finished: dict[tuple[int, str], bool] = field(default_factory=dict)
     components: tuple[str, ...] = ()
+    failure: tuple[str, dict[int, Signature]] | None = None
 
     def rounds(self, poll: float, once: bool) -> Iterator[Round]:
         """Examine what arrives until time runs out or, for one pass, nothing is left."""
@@ -205,11 +206,17 @@ class _Watch:
         while not ends:
             self.clock.start()
             look = self.arrivals.look()
-            present, faults = self._present(look)
-            done = {c.step for c in present or () if self._is_finished(c)}
-            waiting = tuple(c.step for c in present or () if c.step not in done)
-            works = bool(waiting) and self.clock.has_time
-            step, found = self._attempt(present, done, waiting, look) if present and works else (None, None)
+            try:
+                present, faults = self._present(look)
+                done = {c.step for c in present or () if self._is_finished(c)}
+                waiting = tuple(c.step for c in present or () if c.step not in done)
+                works = bool(waiting) and self.clock.has_time
+                step, found = self._attempt(present, done, waiting) if present and works else (None, None)
+            except ZeemanError as error:
+                self._raise_what_stays(error, look)
+                self.clock.stop(whole=False)
+                time.sleep(min(poll, SETTLE_SECONDS))
+                continue
             seconds = self.clock.stop(found is not None)
             ends = self.clock.over or (not works and (once or bool(waiting)))
             news = self._news(faults | look.unsettled if ends else faults)
@@ -217,6 +224,12 @@ class _Watch:
                 yield Round(step, found, seconds, tuple(s for s in waiting if s != step), news)
             if not (works or ends):
                 time.sleep(poll)
+
+    def _raise_what_stays(self, error: ZeemanError, look: Look) -> None:
+        """Raise an error at its second time; at the first, checkpoints may have vanished that are back by now."""
+        before, self.failure = self.failure, (str(error), look.signatures)
+        if before == self.failure and all(place.is_dir() for place in look.whole.values()):
+            raise error
 
     def _news(self, faults: Mapping[Path, str]) -> tuple[str, ...]:
         found = tuple(sentence for sentence in faults.values() if sentence not in self.told)
@@ -305,17 +318,13 @@ class _Watch:
         return [checkpoint for checkpoint in found if self._is_finished(checkpoint)]
 
     def _attempt(
-        self, present: Series, done: Collection[int], waiting: Sequence[int], look: Look
+        self, present: Series, done: Collection[int], waiting: Sequence[int]
     ) -> tuple[int | None, Examination | None]:
-        """Examine one more; nothing when time runs out, or when checkpoints vanish meanwhile."""
+        """Examine one more; nothing when time runs out."""
         step = next_step(waiting, {*done, *(c.step for c in self._gone(present))})
         try:
             return step, self._examine(present, {*done, step})
         except _OutOfTimeError:
-            return None, None
-        except ZeemanError:
-            if all(place.is_dir() for place in look.whole.values()):
-                raise
             return None, None
 
     def _examine(self, present: Series, steps: Collection[int]) -> Examination:

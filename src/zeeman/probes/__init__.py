@@ -24,4 +24,3 @@ from zeeman.probes.foils import Foils as Foils
 from zeeman.probes.library import Library as Library
 from zeeman.probes.probe import Probe as Probe
 from zeeman.probes.text_probe import text_probe as text_probe
-from zeeman.probes.tokenizer import Tokenizer as Tokenizer

@@ -1,83 +1,22 @@
-"""Text as token ids of any tokenizer, with the characters that each token stands for."""
+"""Encoders of any tokenizer."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zeeman.errors import ZeemanError
+from zeeman.probes.encoder import Encoder as Encoder
+from zeeman.probes.encoder import Span
 from zeeman.probes.vocabulary import read_vocabulary
 
-Span = tuple[int, int]
 Tokenizer = Any
-"""None (bytes), a path, strings, a tokenizer of `tokenizers` or `transformers`, a function, or an `Encoder`."""
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """A tokenizer that also tells which characters each token stands for.
-
-    Parameters
-    ----------
-    encode : callable
-        Text and where it may be cut, to token ids and the span of characters of each.
-    vocabulary : tuple of str
-        What each token id stands for; empty if that is not known.
-    """
-
-    encode: Callable[[str, Sequence[int]], tuple[list[int], list[Span]]]
-    vocabulary: tuple[str, ...] = ()
-
-    def score(self, text: str, marks: NDArray[np.int8]) -> tuple[list[int], NDArray[np.bool_]]:
-        r"""Encode text, and find the tokens that are asked for.
-
-        A token is asked for if at least one of its characters is decided and all of them, but for a space that begins
-        it, belong to the answer: a token that runs over an answer's border is never asked for.
-
-        Parameters
-        ----------
-        text : str
-        marks : int8 array, shape (characters,)
-            0 given, 1 part of an answer, 2 decided.
-
-        Returns
-        -------
-        tokens : list of int
-        scored : bool array, shape (tokens,)
-
-        Examples
-        --------
-        >>> words = make_encoder(["1+1", "=", " ", " 2", "2", "2\n"])
-        >>> words.score("1+1= 2", np.array([0, 0, 0, 0, 0, 2], np.int8))
-        ([0, 1, 3], array([False, False,  True]))
-        >>> words.score("1+1=2\n", np.array([0, 0, 0, 0, 2, 0], np.int8))
-        ([0, 1, 5], array([False, False, False]))
-        """
-        tokens, spans = self.encode(text, _cuts(text, marks))
-        begins, ends = np.array(spans, dtype=np.int64).reshape(-1, 2).T
-        spaces = np.frombuffer(text.encode("utf-32-le"), dtype="<u4") == ord(" ")
-        led = begins < ends
-        led[led] = spaces[begins[led]] & (marks[begins[led]] == 0)
-        begins = begins + led
-        given, decided = (np.concatenate([[0], np.cumsum(marks == mark)]) for mark in (0, 2))
-        scored = (given[ends] == given[begins]) & (decided[ends] > decided[begins])
-        return tokens, scored
-
-
-def _cuts(text: str, marks: NDArray[np.int8]) -> list[int]:
-    """Where a tokenizer that hides its spans is called anew: before what is decided, and at the end of answers."""
-    ends = np.flatnonzero((marks[1:] == 0) & (marks[:-1] > 0)) + 1
-    starts = [at - (at > 0 and text[at - 1] == " " and not marks[at - 1]) for at in np.flatnonzero(marks == 2).tolist()]
-    return sorted({0, len(text), *ends.tolist(), *starts})
+"""None (bytes), a path or name, strings, a tokenizer of `tokenizers` or `transformers`, a function, or an `Encoder`."""
 
 
 def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
@@ -87,7 +26,8 @@ def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
     ----------
     tokenizer
         - None: the bytes of UTF-8, so that ASCII text has ids below 128;
-        - a path: a file that `read_vocabulary` reads, or a folder with a ``tokenizer.json``;
+        - a path: a file that `read_vocabulary` reads, or a folder with a model's tokenizer; or else the name of a model
+          on Hugging Face;
         - a sequence of strings, that of id 0 first: the longest one that fits is taken each time;
         - a tokenizer of ``tokenizers`` or ``transformers``;
         - any function from text to a list of ids. It does not tell which characters a token stands for, so text is
@@ -112,7 +52,7 @@ def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
     if tokenizer is None:
         return Encoder(_encode_bytes, tuple(chr(code) if code < 128 else f"\\x{code:02x}" for code in range(256)))
     if isinstance(tokenizer, str | os.PathLike):
-        return _read(Path(tokenizer))
+        return _read(Path(tokenizer)) if Path(tokenizer).is_file() else _of_model(os.fspath(tokenizer))
     if hasattr(tokenizer, "get_vocab_size") and hasattr(tokenizer, "encode"):
         return _of_tokenizers(tokenizer)
     if hasattr(tokenizer, "encode") and hasattr(tokenizer, "decode"):
@@ -128,28 +68,57 @@ def make_encoder(tokenizer: Tokenizer = None) -> Encoder:
     )
 
 
-def _read(path: Path) -> Encoder:
-    file = path / "tokenizer.json" if path.is_dir() else path
+def _read(file: Path) -> Encoder:
     vocabulary = read_vocabulary(file)
     text = file.read_text(encoding="utf-8")
     if isinstance(json.loads(text), list):
         return make_encoder(vocabulary)
+    return Encoder(_fast(text), vocabulary)
+
+
+def _of_model(source: str) -> Encoder:
+    """The tokenizer of a folder or a repository."""
+    from transformers import AutoTokenizer
+
+    try:
+        held = AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # the library raises what its many formats raise
+        reason = str(error).strip().split("\n")[0]
+        raise ZeemanError(
+            f"{source} holds no tokenizer ({reason}); expected a folder with one, a tokenizer.json, a JSON list of "
+            "strings, or the name of a model on Hugging Face."
+        ) from error
+    return _of_transformers(held)
+
+
+def _fast(text: str) -> Callable[[str, Sequence[int]], tuple[list[int], list[Span]]]:
+    """Encode with a copy of a tokenizer that neither cuts texts nor fills them up."""
     from tokenizers import Tokenizer as Fast
 
-    return Encoder(partial(_encode_fast, Fast.from_str(text)), vocabulary)
+    copy = Fast.from_str(text)
+    copy.no_truncation()
+    copy.no_padding()
+    return partial(_encode_fast, copy)
 
 
 def _of_tokenizers(tokenizer: Tokenizer) -> Encoder:
     count = tokenizer.get_vocab_size()
     words = tuple(tokenizer.decode([token], skip_special_tokens=False) for token in range(count))
-    return Encoder(partial(_encode_fast, tokenizer), words)
+    return Encoder(_fast(tokenizer.to_str()), words)
 
 
-def _of_transformers(tokenizer: Tokenizer) -> Encoder:
-    words = tuple(tokenizer.decode([token]) for token in range(len(tokenizer)))
-    if not getattr(tokenizer, "is_fast", False):
-        return Encoder(partial(_encode_parts, partial(tokenizer.encode, add_special_tokens=False)), words)
-    return Encoder(partial(_encode_fast, tokenizer.backend_tokenizer), words)
+def _of_transformers(held: Tokenizer) -> Encoder:
+    words = tuple(held.decode([token], skip_special_tokens=False) for token in range(len(held)))
+    is_fast = getattr(held, "is_fast", False)
+    parts = partial(_encode_parts, partial(_ids, held, False))
+    encode = _fast(held.backend_tokenizer.to_str()) if is_fast else parts
+    known = [token for token in (held.bos_token_id, held.eos_token_id) if token is not None]
+    return Encoder(encode, words, known[0] if known else None, partial(_ids, held, True))
+
+
+def _ids(held: Tokenizer, special: bool, text: str) -> list[int]:
+    found: list[int] = held(text, add_special_tokens=special, verbose=False)["input_ids"]
+    return found
 
 
 def _encode_bytes(text: str, cuts: Sequence[int]) -> tuple[list[int], list[Span]]:

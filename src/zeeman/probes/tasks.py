@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
 from zeeman.probes.foils import Foils
 from zeeman.probes.library import Library
 from zeeman.probes.probe import Metric, Probe
 from zeeman.probes.task_file import Kind, TaskFile
 from zeeman.probes.task_requests import Question, Templates
-from zeeman.probes.tokenizer import Tokenizer
 
 Size = Callable[[str], float]
 
@@ -73,7 +73,8 @@ def import_tasks(
     Parameters
     ----------
     paths : iterable of path
-    tokenizer : Tokenizer
+    tokenizer
+        As for :func:`~zeeman.probes.encoding.make_encoder`.
     name : str
         Of the library.
     context : int
@@ -96,17 +97,18 @@ def import_tasks(
     tasks = [TaskFile.open(Path(path)) for path in paths]
     if not tasks:
         raise ZeemanError("expected at least one task file, got none.")
-    probes = [probe for task in tasks for probe in task_probes(task, tokenizer, context)]
-    return Library.from_probes(name, data or _whole_rows(probes[0], tokenizer), probes, tokenizer.vocabulary)
+    encoder = make_encoder(tokenizer)
+    probes = [probe for task in tasks for probe in task_probes(task, encoder, context)]
+    return Library.from_probes(name, data or _whole_rows(probes[0]), probes, encoder.vocabulary)
 
 
-def task_probes(task: TaskFile, tokenizer: Tokenizer, context: int) -> list[Probe]:
+def task_probes(task: TaskFile, encoder: Encoder, context: int) -> list[Probe]:
     """Make a probe of each metric of a task.
 
     Parameters
     ----------
     task : TaskFile
-    tokenizer : Tokenizer
+    encoder : Encoder
     context : int
 
     Returns
@@ -116,9 +118,9 @@ def task_probes(task: TaskFile, tokenizer: Tokenizer, context: int) -> list[Prob
     metrics, templates = _metrics(task), Templates(task)
     questions = [templates.question(number, doc) for number, doc in enumerate(task.docs())]
     encoded = [
-        _windows(tokenizer, q.pairs[0][1], context)
+        _windows(encoder, q.pairs[0][1], context)
         if task.kind == "loglikelihood_rolling"
-        else [_row(task, number, tokenizer, *pair, context) for pair in q.pairs]
+        else [_row(task, number, encoder, *pair, context) for pair in q.pairs]
         for number, q in enumerate(questions)
     ]
     if not all(encoded):
@@ -177,9 +179,9 @@ def _probe(
     return Probe(name, *_arrays(right, length), concepts, metric, own, foils)
 
 
-def _row(task: TaskFile, number: int, tokenizer: Tokenizer, before: str, after: str, context: int) -> Row:
+def _row(task: TaskFile, number: int, encoder: Encoder, before: str, after: str, context: int) -> Row:
     """The tokens of a pair, without the beginning of what is too long."""
-    first, last = tokenizer.encode_pair(before, after)
+    first, last = encoder.encode_pair(before, after)
     if not last or len(last) >= context:
         field = "doc_to_choice" if task.kind == "multiple_choice" else "doc_to_target"
         raise task.error(
@@ -188,13 +190,13 @@ def _row(task: TaskFile, number: int, tokenizer: Tokenizer, before: str, after: 
     return Row([*first, *last][-context:], len(last))
 
 
-def _windows(tokenizer: Tokenizer, text: str, context: int) -> list[Row]:
+def _windows(encoder: Encoder, text: str, context: int) -> list[Row]:
     """Cut a document into windows in which each of its tokens is scored once.
 
     A window begins with the last token of the one before it, the first one with the prefix; the last window reaches
     back as far as it can.
     """
-    tokens = [tokenizer.prefix, *tokenizer.encode(text)]
+    tokens = [encoder.begin(), *encoder.tokens(text, whole=True)]
     rows = []
     for start in range(1, len(tokens), context - 1):
         end = min(start + context - 1, len(tokens))
@@ -213,7 +215,7 @@ def _arrays(rows: Sequence[Row], length: int) -> tuple[NDArray[np.int64], NDArra
     return inputs, scored
 
 
-def _whole_rows(probe: Probe, tokenizer: Tokenizer) -> Probe:
+def _whole_rows(probe: Probe) -> Probe:
     """All of a probe's tokens, up to the last that is scored."""
     columns = np.arange(probe.inputs.shape[1])
     last: NDArray[Any] = np.where(probe.scored, columns, 0).max(axis=1)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.documents import Text, read_texts
+from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
 from zeeman.probes.library import Library
 from zeeman.probes.probe import Probe
-from zeeman.probes.tokenizer import Tokenizer
 
 DATA = "data"
 
@@ -41,7 +41,8 @@ def library_from_text(
     ----------
     source : Path
         As for :func:`~zeeman.probes.documents.read_texts`.
-    tokenizer : Tokenizer
+    tokenizer
+        As for :func:`~zeeman.probes.encoding.make_encoder`.
     name : str
         Of the library.
     context : int
@@ -62,11 +63,12 @@ def library_from_text(
     for option, value, least in (("context", context, 2), ("rows", rows, 1), ("data_rows", data_rows, 1)):
         if value < least:
             raise ZeemanError(f"{option} must be at least {least}, got {value}.")
+    encoder = make_encoder(tokenizer)
     groups = read_texts(source)
     share = -(-data_rows // len(groups))
     probes, mixed = [], []
     for group, texts in groups.items():
-        asked, rest = _windows_of(texts, tokenizer, context, (rows, share), f"{seed}:{group}")
+        asked, rest = _windows_of(texts, encoder, context, (rows, share), f"{seed}:{group}")
         if not len(asked) or not len(rest):
             raise ZeemanError(
                 f"the text of {group} is too short for two windows of {context} tokens, one to ask and one of data; "
@@ -77,22 +79,22 @@ def library_from_text(
     data = np.concatenate(mixed)
     order = np.argsort([hashlib.sha256(f"{seed}:{n}".encode()).hexdigest() for n in range(len(data))])
     data = data[order][:data_rows]
-    return Library.from_probes(name, Probe(DATA, data, _all_but_first(data)), probes, tokenizer.vocabulary)
+    return Library.from_probes(name, Probe(DATA, data, _all_but_first(data)), probes, encoder.vocabulary)
 
 
 def _windows_of(
-    texts: Sequence[Text], tokenizer: Tokenizer, context: int, counts: tuple[int, int], salt: str
+    texts: Sequence[Text], encoder: Encoder, context: int, counts: tuple[int, int], salt: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Windows for a probe and for the data, that share no text."""
     held_out = [text.text for text in texts if text.held_out]
     training = [text.text for text in texts if text.held_out is False]
     if held_out and training:
         found = [
-            list(islice(_windows(part, tokenizer, context, salt), count))
+            list(islice(_windows(part, encoder, context, salt), count))
             for part, count in zip((held_out, training), counts, strict=True)
         ]
     else:
-        stream = _windows([text.text for text in texts], tokenizer, context, salt)
+        stream = _windows([text.text for text in texts], encoder, context, salt)
         windows = list(islice(stream, sum(counts)))
         # Where text is short, both get a part in proportion.
         cut = counts[0] if len(windows) == sum(counts) else round(len(windows) * counts[0] / sum(counts))
@@ -102,15 +104,15 @@ def _windows_of(
     return asked, rest
 
 
-def _windows(texts: Sequence[str], tokenizer: Tokenizer, context: int, salt: str) -> Iterator[list[int]]:
+def _windows(texts: Sequence[str], encoder: Encoder, context: int, salt: str) -> Iterator[list[int]]:
     """Windows of a stream of pieces of texts, the pieces in an order that only the salt decides."""
     size = 16 * context
     pieces = [(number, at) for number, text in enumerate(texts) for at in range(0, len(text), size)]
     pieces.sort(key=lambda piece: hashlib.sha256(f"{salt}:{piece[0]}:{piece[1]}".encode()).digest())
-    begin = [tokenizer.prefix] if tokenizer.has_prefix else []
+    begin = [] if encoder.prefix is None else [encoder.prefix]
     held: list[int] = []
     for number, at in pieces:
-        held += [*(begin if at == 0 else ()), *tokenizer.encode(texts[number][at : at + size], special=False)]
+        held += [*(begin if at == 0 else ()), *encoder.tokens(texts[number][at : at + size])]
         while len(held) >= context:
             yield held[:context]
             held = held[context:]

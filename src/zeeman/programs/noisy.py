@@ -32,7 +32,7 @@ class NoisyProgram(torch.nn.Module):
     --------
     >>> latch = Machine.build("ra", "AB", "B", "r", ["ArAaS", "BrBrS", "AaAaS", "BaBaS"], ["A", "B"], steps=2)
     >>> model = NoisyProgram(latch)
-    >>> model(torch.tensor([0, 1])).tolist(), abs(float(model.loss()))
+    >>> model(torch.tensor([0, 1])).tolist(), abs(model.loss().item())
     ([[0.0, 1.0], [1.0, 0.0]], 0.0)
     """
 
@@ -68,7 +68,7 @@ class NoisyProgram(torch.nn.Module):
         It is a sum of positive terms where errors are positive, so that it is exact relative to its size.
         """
         wrong = self._ends(errors).flatten(0, 1).index_select(0, self._wrong)
-        return wrong.unflatten(0, (len(self.answers), len(self.program.states) - 1)).sum(1).T
+        return wrong.reshape(len(self.answers), len(self.program.states) - 1, len(errors)).sum(1).T
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Probability of each answer, shape (…, states), to the inputs of these numbers, shape (…)."""

@@ -120,13 +120,16 @@ class Ideals:
         self.packing, self.degree, self.budget, self.careful = packing, degree, budget, careful
         self.guards, self.shift = packing.guards, packing.width * packing.size
         self.cut = False
-        self.singles, self.known = 0, []  # type: int, list[Monomial]
+        self.field = (1 << packing.width) - 1
+        self.singles = 0
+        self.known: dict[int, list[Monomial]] = {}  # by their first coordinate
         self.verdicts: dict[Monomial, bool] = {}
         for monomial in known:
+            first = next(iter(packing.exponents(monomial)))
             if packing.degree(monomial) == 1:
-                self.singles |= ((1 << packing.width) - 1) << packing.width * next(iter(packing.exponents(monomial)))
+                self.singles |= self.field << packing.width * first
             else:
-                self.known.append(monomial)
+                self.known.setdefault(first, []).append(monomial)
 
     def wrong(self, coordinate: int) -> Ideal:
         """Give the probability of a wrong entry."""
@@ -174,23 +177,44 @@ class Ideals:
 
     def _divided(self, monomial: Monomial) -> bool:
         if monomial not in self.verdicts:
-            high, guards = monomial | self.guards, self.guards
-            self.verdicts[monomial] = any((high - g) & guards == guards for g in self.known)
+            self.verdicts[monomial] = self._searched(monomial)
         return self.verdicts[monomial]
+
+    def _searched(self, monomial: Monomial) -> bool:
+        high, guards, width = monomial | self.guards, self.guards, self.packing.width
+        rest = monomial & ((1 << self.shift) - 1)
+        while rest:
+            first = ((rest & -rest).bit_length() - 1) // width
+            near = self.known.get(first, [])
+            self.budget -= len(near) >> 3
+            if any((high - g) & guards == guards for g in near):
+                return True
+            rest &= ~(self.field << first * width)
+        return False
 
     def _minimal(self, monomials: set[Monomial]) -> Ideal:
         if len(monomials) < 2 or 0 in monomials:
             kept = [0] if 0 in monomials else list(monomials)
         else:
-            kept, guards = [], self.guards
-            for monomial in sorted(monomials):
-                high = monomial | guards
-                if not any((high - g) & guards == guards for g in kept):
-                    kept.append(monomial)
-        self.budget -= len(kept) * len(monomials) >> 3
+            kept = self._undivided(sorted(monomials))
         low = tuple(monomial for monomial in kept if monomial >> self.shift <= self.degree)
         self.cut |= len(low) < len(kept)
         return low
+
+    def _undivided(self, ranked: list[Monomial]) -> list[Monomial]:
+        """Those that none of lower degree divides; they come by degree."""
+        kept: list[Monomial] = []
+        smaller: list[Monomial] = []
+        guards, shift = self.guards, self.shift
+        degree = 0
+        for monomial in ranked:
+            if monomial >> shift > degree:
+                smaller, degree = list(kept), monomial >> shift
+            high = monomial | guards
+            if not any((high - g) & guards == guards for g in smaller):
+                kept.append(monomial)
+            self.budget -= len(smaller) >> 3
+        return kept
 
 
 Cost = tuple[int, Monomial] | None

@@ -28,11 +28,16 @@ class Laws:
             ends.append(law[:, right].clone())
             law[right] = -1
             blocks.append(law[:, [i for i in range(outcomes) if i != right]])
-        self.matrix, self.end = torch.block_diag(*blocks), torch.cat(ends)[:, None]
+        self.matrix, self.end = _block_diagonal(blocks), torch.cat(ends)[:, None]
 
     def __call__(self, errors: torch.Tensor) -> torch.Tensor:
         """Outcomes of the first table, of the second, … (outcomes, batch) from errors (batch, d)."""
         return torch.addmm(self.end.to(errors), self.matrix.to(errors), errors.T)
+
+
+def _block_diagonal(blocks: list[torch.Tensor]) -> torch.Tensor:
+    whole: torch.Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return whole
 
 
 class Stage:
@@ -74,7 +79,7 @@ class TuringEnds(Ends):
         self.steps, self.num_states = machine.steps, len(machine.states)
         self.tapes = [machine.window(word) for word in machine.distinct]
         self.start, self.rows = machine.states.index(machine.start), machine.rows
-        self.sizes = (len(machine.alphabet), len(machine.states), 3)
+        self.sizes = [len(machine.alphabet), len(machine.states), 3]
         tables = [table for line in machine.outcomes for table in zip(*line, strict=True)]
         self.laws = Laws(tables)
 
@@ -139,7 +144,7 @@ class JointEnds(TuringEnds):
         mass = errors.new_ones(len(self.tapes), len(errors))
         for stage in self.stages:
             mass = stage(mass, laws)
-        return mass.index_select(0, self.order).unflatten(0, (len(self.tapes), self.num_states))
+        return mass.index_select(0, self.order).reshape(len(self.tapes), self.num_states, len(errors))
 
 
 class NaiveEnds(TuringEnds):
@@ -155,18 +160,18 @@ class NaiveEnds(TuringEnds):
 
     def __call__(self, errors: torch.Tensor) -> torch.Tensor:
         """Probabilities (words, states, batch)."""
-        laws = self.laws(errors).unflatten(0, (len(self.rows), -1))  # (rows, outcomes, batch)
+        laws = self.laws(errors).reshape(len(self.rows), sum(self.sizes), len(errors))  # (rows, outcomes, batch)
         cells = self.cells.to(errors).expand(-1, -1, -1, len(errors))
         law = laws.index_select(0, self.first)
         stay = torch.tensor([0.0, 1.0, 0.0]).to(errors)[:, None].expand(len(law), -1, len(errors))
         for _ in range(1, self.steps):
-            written, state, move = law.split(self.sizes, dim=1)
+            written, state, move = torch.split(law, self.sizes, dim=1)
             cells = _shifted(cells, written, move)
             head = cells[:, cells.shape[1] // 2]
             shares, none = self._matches(head, state)
             unread = none[:, None] * torch.cat([head, state, stay], dim=1)
             law = unread + (shares[:, :, None] * laws).sum(1)
-        return law.split(self.sizes, dim=1)[1]
+        return torch.split(law, self.sizes, dim=1)[1]
 
     def _matches(self, head: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Probability that each row is the last to match, and that none does; complements are sums, not differences."""
@@ -225,13 +230,13 @@ class AutomatonEnds(Ends):
         """Probabilities (words, states, batch)."""
         voted = errors
         if self.copies > 1:
-            voted = _outvoted(errors.T.contiguous().unflatten(0, (self.num_rows, self.copies))).T
+            voted = _outvoted(errors.T.reshape(self.num_rows, self.copies, len(errors))).T
         laws = self.laws(voted)
         masses = [errors.new_ones(1, len(errors))]
         for stage in self.stages:
             masses.append(stage(masses[-1], laws))
         every = torch.cat([*masses, errors.new_zeros(1, len(errors))])
-        return every.index_select(0, self.order).unflatten(0, (self.num_words, self.num_states))
+        return every.index_select(0, self.order).reshape(self.num_words, self.num_states, len(errors))
 
 
 def _outvoted(errors: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from zeeman.programs.rings import Costs, Ideals, Monomial, Packing, TooMuch
 from zeeman.programs.runs import Program
 
 BUDGET = 20_000_000
-"""Products of monomials after which a list of syndromes is given up: some ten seconds."""
+"""Products of monomials after which a list of syndromes is given up: ten to twenty seconds."""
 
 
 def packing(program: Program) -> Packing:

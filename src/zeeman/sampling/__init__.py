@@ -12,11 +12,14 @@ from zeeman.sampling.batched import work_of_step as work_of_step
 from zeeman.sampling.components import run_components as run_components
 from zeeman.sampling.curvature import Hessian as Hessian
 from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
+from zeeman.sampling.curvature import flattest_directions as flattest_directions
 from zeeman.sampling.curvature import lanczos as lanczos
 from zeeman.sampling.driver import Block as Block
 from zeeman.sampling.driver import ChainState as ChainState
 from zeeman.sampling.driver import Schedule as Schedule
 from zeeman.sampling.driver import run_chain as run_chain
+from zeeman.sampling.effective import EffectivePotential as EffectivePotential
+from zeeman.sampling.effective import effective_potential as effective_potential
 from zeeman.sampling.flat import FlatEnergy as FlatEnergy
 from zeeman.sampling.forward_draws import Tile as Tile
 from zeeman.sampling.forward_draws import forward_draws as forward_draws

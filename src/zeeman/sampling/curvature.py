@@ -15,6 +15,8 @@ from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise
 from zeeman.sampling.posterior import LocalPosterior, masked, walker
 
+LARGEST_WHOLE = 4000
+"""Weights whose Hessian is computed whole: 128 MB."""
 BREAKDOWN = 1e-5
 """A residual below this share of the largest coefficient is rounding: the Krylov space is exhausted."""
 
@@ -107,6 +109,45 @@ class Hessian:
         noise = Noise(0, index).normal(0, wanted)
         whole = tuple(n.view(p.shape) for n, p in zip(noise, self.parameters, strict=True))
         return torch.where(self._flat(whole) < 0, -1.0, 1.0).to(self.parameters[0].dtype)
+
+
+def flattest_directions(posterior: LocalPosterior, count: int) -> torch.Tensor:
+    """Directions in which the Hessian of the data loss is least in absolute value, least first.
+
+    The whole Hessian is computed, so the component must be small.
+
+    Parameters
+    ----------
+    posterior : LocalPosterior
+    count : int
+
+    Returns
+    -------
+    Tensor of float64, shape (d, count)
+        Orthonormal columns.
+
+    Raises
+    ------
+    ZeemanError
+        If more than 4,000 weights move, or fewer than ``count``.
+
+    Examples
+    --------
+    >>> posterior = LocalPosterior.potential(lambda w: (w[0] + w[1]) ** 2, torch.zeros(2))
+    >>> flattest_directions(posterior, 1).abs().round(decimals=4).tolist()
+    [[0.7071], [0.7071]]
+    """
+    product = Hessian(posterior)
+    if not count <= product.dimension <= LARGEST_WHOLE:
+        raise ZeemanError(
+            f"the whole Hessian of {product.dimension} weights was asked for {count} directions; choose a component "
+            f"of at least {count} and at most {LARGEST_WHOLE} weights, such as a head."
+        )
+    identity = torch.eye(product.dimension, dtype=product.parameters[0].dtype)
+    whole = torch.stack([product(row) for row in identity]).double()
+    values, vectors = torch.linalg.eigh((whole + whole.T) / 2)
+    chosen: torch.Tensor = vectors[:, values.abs().argsort()[:count]]
+    return chosen
 
 
 def lanczos(product: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, num_steps: int) -> Tridiagonal:

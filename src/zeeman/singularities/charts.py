@@ -16,7 +16,8 @@ from zeeman.singularities.real_roots import Dense, RealField, count_real_roots, 
 
 MOST_CHARTS = 120
 MOST_VARIABLES = 12
-MOST_TERMS = 400
+MOST_TERMS = 120
+MOST_TO_FACTOR = 40
 DEEPEST = 6
 CENTERS_TRIED = 2
 
@@ -88,13 +89,15 @@ def _resolved(chart: _Chart, depth: int, budget: list[int]) -> list[Leaf] | None
     budget[0] -= 1
     if budget[0] < 0:
         raise _Exhausted
+    if sum(map(len, chart.generators)) > MOST_TERMS:
+        return None
     chart = _simplified(chart)
     if not chart.generators:
         return _leaves(chart, [])
     parts = [_monomial_parts(chart, g) for g in chart.generators]
     if all(part is not None for part in parts):
         return _leaves(chart, [part for part in parts if part is not None])
-    if depth == 0 or sum(map(len, chart.generators)) > MOST_TERMS:
+    if depth == 0:
         return None
     for center in _centers(chart)[:CENTERS_TRIED]:
         found: list[Leaf] = []
@@ -182,7 +185,7 @@ def _factor_coordinate(chart: _Chart) -> _Chart | None:
     """Take a factor of a generator, c v + (terms without v), as the coordinate v where that shortens the generators."""
     length = sum(map(len, chart.generators))
     for g in chart.generators:
-        for form, _ in g.factor_list()[1] if len(g) > 1 else []:
+        for form, _ in g.factor_list()[1] if 1 < len(g) <= MOST_TO_FACTOR else []:
             for v in _straight(chart, form) if len(form) > 1 else []:
                 turned = _turned(chart, form, v)
                 if sum(map(len, turned.generators)) < length:
@@ -205,6 +208,8 @@ def _monomial_parts(chart: _Chart, g: PolyElement) -> Parts | None:
     least = tuple(min(a[i] for a in g) for i in range(len(chart.orders)))
     rest = g.quo(g.ring.from_dict({least: QQ(1)}))
     powers: dict[tuple[int, tuple[object, ...]], int] = {}
+    if len(rest) > MOST_TO_FACTOR:
+        return None
     for factor, power in [] if len(rest) == 1 else rest.factor_list()[1]:
         used = variables_of(factor)
         if _is_unit(factor) or (used <= chart.small and factor.coeff(1)):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 
 from sympy.polys.rings import PolyElement, PolyRing
 
@@ -183,7 +184,8 @@ def _codimensions(gens: Sequence[PolyElement], p: int, fibre: bool) -> list[int]
 
 def _in_some_coordinates(gens: Sequence[PolyElement], p: int, fibre: bool) -> list[int] | None:
     """Codimensions of the components, in the first coordinates in which they are decided."""
-    for start in starts(gens):
+    # Tilted axes help where only the origin is singular; the loci of other singularities should stay along axes.
+    for start in islice(starts(gens), None if fibre else 2):
         current: Sequence[PolyElement] | None = start
         for _ in range(2 * p):
             try:

@@ -13,6 +13,7 @@ from zeeman.singularities.newton import rank
 from zeeman.singularities.real_roots import fraction
 
 Vector = list[Fraction]
+MOST_TO_FACTOR = 60
 
 
 def kernel(rows: Sequence[Vector], size: int) -> list[tuple[int, Vector]]:
@@ -140,10 +141,19 @@ def suggested(generators: Sequence[PolyElement]) -> list[PolyElement] | None:
     >>> suggested([(x + y) * (y + z) * (x + z)])
     [x*y*z]
     """
+    columns = suggested_columns(generators)
+    return None if columns is None else change(generators, columns)
+
+
+def suggested_columns(generators: Sequence[PolyElement]) -> list[Vector] | None:
+    """The coordinates of :func:`suggested`, as columns for :func:`change`."""
     ring = generators[0].ring
     linear: list[Vector] = []
     for g in generators:
-        for f, _ in initial_form(g).factor_list()[1]:
+        form = initial_form(g)
+        if len(form) > MOST_TO_FACTOR or (order(form) == 2 and sum(map(bool, diagonalized(form)[0])) > 2):
+            continue
+        for f, _ in form.factor_list()[1]:
             if order(f) == 1:
                 linear.append([fraction(f.coeff(x)) for x in ring.gens])
     chosen: list[Vector] = []
@@ -156,7 +166,7 @@ def suggested(generators: Sequence[PolyElement]) -> list[PolyElement] | None:
         unit = [Fraction(int(k == i)) for k in range(ring.ngens)]
         if rank([*chosen, unit]) > len(chosen):
             chosen.append(unit)
-    return change(generators, _inverse_columns(chosen))
+    return _inverse_columns(chosen)
 
 
 def _inverse_columns(forms: list[Vector]) -> list[Vector]:

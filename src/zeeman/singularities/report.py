@@ -104,7 +104,7 @@ def report(target: Germ | Ideal, potential: bool = False, jets: int = 5) -> Repo
     >>> from zeeman.singularities.polynomials import parse_germ
     >>> found = report(parse_germ("x^5 + y^2"), jets=1).document()
     >>> found["rlct"], found["milnor_number"], found["ade"], found["central_charge"], found["jets"]
-    ('7/10', 4, 'A4', '9/5', {'1': [[2, 1]]})
+    ('7/10', 4, 'A4', '9/5', {'1': [[2, 2]]})
     """
     if jets < 0:
         raise ZeemanError(f"expected an order of jets from 0 on, got {jets}.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import prod
 
 from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
-from zeeman.singularities.forms import keep_variables, order, variables_of
+from zeeman.singularities.cones import by_cone
+from zeeman.singularities.forms import initial_form, keep_variables, order, variables_of
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
@@ -21,7 +23,7 @@ from zeeman.singularities.splitting import Split, split
 from zeeman.singularities.threshold import RLCT, between, exact, multiplied, scaled, summed, tighten
 
 HALF = Fraction(1, 2)
-MOST_TO_FACTOR = 120
+MOST_TO_FACTOR = 60
 
 
 def rlct(target: Germ | Ideal | PolyElement | Sequence[PolyElement], potential: bool = False) -> RLCT:
@@ -87,7 +89,7 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
     if f.ring.ngens == 1:
         return exact(Fraction(1, order(f)), 1, f"one variable, order {order(f)}")
     powers = [(f, 1)]
-    if len(f) <= MOST_TO_FACTOR:
+    if len(f) <= MOST_TO_FACTOR or f.ring.ngens == 2:
         powers = [(g, k) for g, k in f.factor_list()[1] if not g.coeff(1)]
     if len(powers) == 1 and powers[0][1] > 1:
         g, k = powers[0]
@@ -104,19 +106,19 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
 
 
 def _by_factors(powers: Sequence[tuple[PolyElement, int]]) -> RLCT | None:
-    """The rule for products, where the factors' variables are disjoint."""
-    used = [variables_of(g) for g, _ in powers]
-    if len(powers) < 2 or sum(map(len, used)) > len(set().union(*used)):
+    """The rule for products, where the factors fall into groups without common variables."""
+    power = dict(powers)
+    groups = disjoint(list(power))
+    if len(groups) < 2:
         return None
-    return multiplied(
-        [scaled(_germ(g, False), Fraction(1, k), f"power {k}") for g, k in powers], "factors in variables of their own"
-    )
+    parts = [prod((g ** power[g] for g in group), start=powers[0][0].ring.one) for group in groups]
+    return multiplied([_germ(part, False) for part in parts], "factors in variables of their own")
 
 
 def _many_variables(f: PolyElement, positive: bool) -> RLCT:
     sign = "+" if positive else sign_near_origin(f)
     known = between(lower_bound([f]), min(newton_bound([f]), _sign_bound(sign)))
-    for method in (_by_sums, _by_splitting, _by_newton, _by_other_coordinates, _by_charts):
+    for method in (_by_sums, _by_splitting, _by_newton, _by_other_coordinates, _by_cone, _by_charts):
         found = method(f, sign)
         known = known if found is None else tighten(known, found)
         if known.value is not None and known.multiplicity is not None:
@@ -190,12 +192,12 @@ def _marginal(found: Split, multiplicity: int, residual_sign: str | None) -> int
     return multiplicity if signs == {square} else None
 
 
-def _by_newton(f: PolyElement, sign: str | None) -> RLCT | None:
+def _by_newton(f: PolyElement, sign: str | None, shifts: Sequence[int] | None = None) -> RLCT | None:
     """The Newton polyhedron, where it is certified; real zeros of faces are seen as branches of f, with λ ≤ 1."""
     report = germ_faces(f)
     if not report.nondegenerate:
         return None
-    found = newton_rlct(list(f))
+    found = newton_rlct(list(f), shifts)
     how = f"Newton polyhedron, {report.reason}"
     zeros = () if sign in ("+", "-") else report.zeros
     if found.value < 1 or zeros == ():
@@ -211,6 +213,12 @@ def _by_newton(f: PolyElement, sign: str | None) -> RLCT | None:
 def _by_other_coordinates(f: PolyElement, sign: str | None) -> RLCT | None:
     turned = suggested([f])
     return _by_newton(turned[0], sign) if turned else None
+
+
+def _by_cone(f: PolyElement, sign: str | None) -> RLCT | None:
+    inside = sign if sign in ("+", "-") else None
+    form_sign = sign_near_origin(initial_form(f))
+    return by_cone(f, form_sign, lambda g, shifts: _by_newton(g, inside, shifts))
 
 
 def _by_charts(f: PolyElement, sign: str | None) -> RLCT | None:

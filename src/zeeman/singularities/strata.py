@@ -14,7 +14,7 @@ from zeeman.singularities.torus import (
     complete_intersection,
     height,
     initial_form,
-    is_smooth_on_torus,
+    is_smooth_union,
     torus_factors,
     torus_meets,
 )
@@ -126,7 +126,11 @@ def _pieces(active: Factors, t: Exponents) -> list[Piece]:
     if min(t) == 0 and any(len({sum(a) for a in form.monoms()}) > 1 for form in forms):
         raise Degenerate(tuple(forms))
     left = complete_intersection(forms)
-    if left is None or any(k > 1 for _, k in torus_factors(left)) or not is_smooth_on_torus(left):
+    if (
+        left is None
+        or any(k > 1 for _, k in torus_factors(left))
+        or not is_smooth_union(g for g, _ in torus_factors(left))
+    ):
         raise Degenerate(tuple(forms))
     codimension = sum(t) + sum(depth for _, depth in active)
     return [Piece(t, codimension, equation) for equation, _ in torus_factors(left)]
@@ -142,7 +146,7 @@ def _pieces_of_one(f: PolyElement, depth: int, factors: Factors, t: Exponents) -
     # A single condition is the equation itself; beyond it, smooth points can be lifted.
     if depth == 1:
         return [Piece(t, sum(t) + 1, equation, f, 1) for equation in owners]
-    if owners and not is_smooth_on_torus(prod(owners)):
+    if owners and not is_smooth_union(owners):
         raise Degenerate((prod(owners),))
     pieces = []
     for equation, ((g, k, multiplicity), *others) in owners.items():

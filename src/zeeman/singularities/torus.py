@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import combinations
 from math import prod
 
 from sympy.polys.domains import QQ
@@ -12,6 +13,9 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement
 
 Exponents = tuple[int, ...]
+
+MOST_TERMS = 16
+"""Terms of a polynomial beyond which smoothness is not looked for, since its Gröbner basis may take minutes."""
 
 
 def height(f: PolyElement, t: Exponents) -> int:
@@ -56,7 +60,8 @@ def torus_factors(f: PolyElement) -> tuple[tuple[PolyElement, int], ...]:
     """
     if len(f) == 1:
         return ()
-    return tuple((g, k) for g, k in f.factor_list()[1] if len(g) > 1)
+    # Copies: sympy's factors may carry hashes from before their last change in place.
+    return tuple((f.ring.from_dict(dict(g)), k) for g, k in f.factor_list()[1] if len(g) > 1)
 
 
 @lru_cache(maxsize=4096)
@@ -64,7 +69,8 @@ def is_smooth_on_torus(f: PolyElement) -> bool:
     """Whether {f = 0} ∩ (ℂ*)ⁿ is smooth and f has no multiple factor there.
 
     When the exponents are affinely independent, f = 0 and x_i ∂_i f = 0 are linear equations for the monomials with the
-    only solution 0. Otherwise a Gröbner basis of these with 1 − u x₁⋯xₙ decides.
+    only solution 0. Otherwise a Gröbner basis of these with 1 − u x₁⋯xₙ decides, and more than `MOST_TERMS` terms are
+    taken for singular.
 
     Examples
     --------
@@ -76,7 +82,21 @@ def is_smooth_on_torus(f: PolyElement) -> bool:
     rows = [[QQ(k) for k in (1, *a)] for a in f.monoms()]
     if DomainMatrix(rows, (len(rows), f.ring.ngens + 1), QQ).rank() == len(rows):
         return True
-    return _torus_is_empty([f, *(x * f.diff(x) for x in f.ring.gens)])
+    return len(f) <= MOST_TERMS and torus_is_empty(f, *(x * f.diff(x) for x in f.ring.gens))
+
+
+def is_smooth_union(factors: Iterable[PolyElement]) -> bool:
+    """Whether different irreducible hypersurfaces are smooth on the torus and do not meet there.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> R, x, y = ring("x, y", QQ)
+    >>> is_smooth_union([x - y, x + y]), is_smooth_union([x - y, x + y - 2])
+    (True, False)
+    """
+    known = list(factors)
+    return all(map(is_smooth_on_torus, known)) and not any(torus_meets(f, g) for f, g in combinations(known, 2))
 
 
 def torus_meets(f: PolyElement, g: PolyElement) -> bool:
@@ -89,11 +109,20 @@ def torus_meets(f: PolyElement, g: PolyElement) -> bool:
     >>> torus_meets(x**2 - 2 * y**2, x**5), torus_meets(x - y, x + y - 2)
     (False, True)
     """
-    return len(f) > 1 and len(g) > 1 and not _torus_is_empty([f, g])
+    return len(f) > 1 and len(g) > 1 and not torus_is_empty(f, g)
 
 
-def _torus_is_empty(system: Sequence[PolyElement]) -> bool:
-    """Whether the system has no common zero in the torus, by a Gröbner basis with 1 − u x₁⋯xₙ."""
+@lru_cache(maxsize=4096)
+def torus_is_empty(*system: PolyElement) -> bool:
+    """Whether polynomials have no common zero in the torus, by a Gröbner basis with 1 − u x₁⋯xₙ.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> R, x, y = ring("x, y", QQ)
+    >>> torus_is_empty(x - y, x + y), torus_is_empty(x - y)
+    (True, False)
+    """
     ring = system[0].ring
     larger = ring.clone(symbols=[*map(str, ring.symbols), "u_inverse"], order="grevlex")
     lifted = [larger.from_dict({(*a, 0): c for a, c in _without_monomial(g).terms()}) for g in system if g]

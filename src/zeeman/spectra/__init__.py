@@ -11,9 +11,14 @@ from zeeman.spectra.calibration import Pilot as Pilot
 from zeeman.spectra.carriers import Carriers as Carriers
 from zeeman.spectra.carriers import band_response as band_response
 from zeeman.spectra.carriers import carriers as carriers
+from zeeman.spectra.deformation import Deformed as Deformed
+from zeeman.spectra.deformation import deform as deform
+from zeeman.spectra.deformation import mixture as mixture
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
 from zeeman.spectra.exponents import observable_exponent as observable_exponent
+from zeeman.spectra.germ import GermPosterior as GermPosterior
+from zeeman.spectra.germ import classify_germ as classify_germ
 from zeeman.spectra.hessian import Quadrature as Quadrature
 from zeeman.spectra.hessian import Rank as Rank
 from zeeman.spectra.hessian import SpectralDensity as SpectralDensity
@@ -58,6 +63,10 @@ from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
 from zeeman.spectra.shifted import shifted_nulls as shifted_nulls
 from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility
+from zeeman.spectra.taylor import Taylor as Taylor
+from zeeman.spectra.taylor import ball_points as ball_points
+from zeeman.spectra.taylor import compare_radii as compare_radii
+from zeeman.spectra.taylor import fit_taylor as fit_taylor
 from zeeman.spectra.thermodynamics import PathVolume as PathVolume
 from zeeman.spectra.thermodynamics import VolumeCurve as VolumeCurve
 from zeeman.spectra.thermodynamics import heat_capacity as heat_capacity

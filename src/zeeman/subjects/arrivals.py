@@ -12,7 +12,7 @@ from zeeman.errors import ZeemanError
 from zeeman.subjects.sources import checkpoint_folders
 from zeeman.subjects.weights import WEIGHTS, header_shapes
 
-Signature = tuple[tuple[str, int, int], ...]
+Signature = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class Arrivals:
 
 def _signature(folder: Path) -> Signature:
     files = [(str(path.relative_to(folder)), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return tuple((name, found.st_size, found.st_mtime_ns) for name, found in files)
+    # Copies often keep the time of the last write; the time of the last change is the system's own.
+    return tuple((name, found.st_size, found.st_mtime_ns, found.st_ctime_ns) for name, found in files)
 
 
 def _fault_of_series(folder: Path) -> str:

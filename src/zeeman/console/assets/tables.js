@@ -132,8 +132,8 @@ function transitionsPanel(body, report) {
       list(transition.signals).length ? el("p", { class: "note" }, `Seen in ${transition.signals.join(", ")}.`) : null,
       el("div", { class: "pair" }, el("div", {}, el("h3", {}, "Probes that moved"), movedProbes(transition)), el("div", {}, el("h3", {}, "Components that moved"), movedComponents(transition))))));
   body.append(...entries);
-  const changes = list(report.behaviour_changes).map((change) => `${list(change.probes).join(", ")} between ${list(change.interval).map(formatStep).join(" and ")}`);
-  if (changes.length) body.append(el("p", { class: "note" }, `Changes of behaviour that the learning coefficient did not see: ${changes.join("; ")}.`));
+  const changes = list(report.behaviour_changes).map((change) => change.summary ?? `${list(change.probes).join(", ")} between ${list(change.interval).map(formatStep).join(" and ")}.`);
+  if (changes.length) body.append(el("h3", {}, "Changes of behaviour that the learning coefficient did not see"), el("ul", { class: "note" }, changes.map((change) => el("li", {}, change))));
 }
 
 // ---- provenance

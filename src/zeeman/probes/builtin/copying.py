@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zeeman.probes.builtin.items import Answer, Generator, Item, between, draw, every, letters, spaced
+from zeeman.probes.builtin.items import Answer, Generator, Item, beside, between, draw, every, letters, settled, spaced
 from zeeman.probes.builtin.words import ANIMALS, SPELLED
 
 
@@ -26,7 +26,9 @@ def induction_words(rng: np.random.Generator, difficulty: int) -> Item:
 def copy(rng: np.random.Generator, difficulty: int) -> Item:
     """A string of letters, and the same again."""
     string = "".join(letters(rng, between(rng, *((3, 4), (6, 8), (10, 14))[difficulty - 1])))
-    return [f" {string} > ", every(string), "\n"]
+    at = settled(string, len(string) - 1)
+    swapped = f"{string[:at]}{string[at + 1]}{string[at]}{string[at + 2 :]}"
+    return [f" {string} > ", every(string, swapped), "\n"]
 
 
 def copy_reversed(rng: np.random.Generator, difficulty: int) -> Item:
@@ -41,14 +43,16 @@ def recall(rng: np.random.Generator, difficulty: int) -> Item:
     keys, values = letters(rng, count), rng.permutation(10)[:count]
     asked = between(rng, 0, count - 1)
     pairs = " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
-    return [f"{pairs} : {keys[asked]}=", Answer(str(values[asked])), "\n"]
+    question = f"{pairs} : {keys[asked]}="
+    return [question, Answer(str(values[asked]), rival=str(values[beside(asked, count, question)])), "\n"]
 
 
 def position(rng: np.random.Generator, difficulty: int) -> Item:
     """A list of words, a number, and the word at that place."""
     listed = draw(rng, ANIMALS, (3, 4, 6)[difficulty - 1])
     asked = between(rng, 1, len(listed))
-    return [f"{' '.join(listed)}, {asked}: ", Answer(listed[asked - 1]), "\n"]
+    question = f"{' '.join(listed)}, {asked}: "
+    return [question, Answer(listed[asked - 1], rival=listed[beside(asked - 1, len(listed), question)]), "\n"]
 
 
 def spelling(rng: np.random.Generator, difficulty: int) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ Item = list[str | Answer]
 Generator = Callable[[np.random.Generator, int], Item]
 
 
-def every(text: str) -> Answer:
+def every(text: str, rival: str = "") -> Answer:
     """An answer each character of which is decided.
 
     Examples
@@ -41,7 +42,7 @@ def every(text: str) -> Answer:
     >>> every("42")
     Answer(text='42', at=(0, 1), rival='')
     """
-    return Answer(text, tuple(range(len(text))))
+    return Answer(text, tuple(range(len(text))), rival)
 
 
 def spaced(parts: Sequence[str], answers: Sequence[bool]) -> Item:
@@ -97,6 +98,36 @@ def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
 def between(rng: np.random.Generator, lowest: int, highest: int) -> int:
     """Draw an integer; both bounds can come."""
     return int(rng.integers(lowest, highest + 1))
+
+
+def settled(text: str, count: int) -> int:
+    """Choose one of so many by a text alone, as rivals are: a draw would change all questions that come after.
+
+    Examples
+    --------
+    >>> settled("1+1=", 3) == settled("1+1=", 3) < 3
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % count
+
+
+def beside(place: int, count: int, text: str) -> int:
+    """Choose one of both neighbours on a circle, so that of two neighbours either is as often the right one."""
+    return (place + (1, -1)[settled(text, 2)]) % count
+
+
+def partner(known: Sequence[str], place: int) -> str:
+    """The other of two that are each other's rivals, and nothing for the last of an odd number.
+
+    Where the question is one of a few, as words are, `beside` would always choose the same, and a network that prefers
+    some answers to others would do better than chance.
+
+    Examples
+    --------
+    >>> [partner("abc", place) for place in range(3)]
+    ['b', 'a', '']
+    """
+    return known[place ^ 1] if place ^ 1 < len(known) else ""
 
 
 def coin(rng: np.random.Generator) -> bool:

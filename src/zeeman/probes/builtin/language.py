@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from zeeman.probes.builtin.items import Answer, Generator, Item, between, coin, draw, every, letters, pick
+from zeeman.probes.builtin.items import (
+    Answer,
+    Generator,
+    Item,
+    between,
+    coin,
+    draw,
+    every,
+    letters,
+    partner,
+    pick,
+    settled,
+)
 from zeeman.probes.builtin.words import ANIMALS, PHRASES, SEGMENTED, SEQUENCES
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 def case(rng: np.random.Generator, difficulty: int) -> Item:
@@ -14,7 +28,10 @@ def case(rng: np.random.Generator, difficulty: int) -> Item:
     if difficulty == 3:
         given = [letter.upper() if coin(rng) else letter for letter in given]
     string = "".join(given)
-    return [f"{string} -> ", every(string.swapcase()), "\n"]
+    swapped, at = string.swapcase(), settled(string, len(string))
+    # Where all become capitals, any network that prefers capitals is right.
+    rival = f"{swapped[:at]}{string[at]}{swapped[at + 1 :]}" if difficulty == 3 else ""
+    return [f"{string} -> ", every(swapped, rival), "\n"]
 
 
 def capitals(rng: np.random.Generator, difficulty: int) -> Item:
@@ -33,7 +50,10 @@ def capitals(rng: np.random.Generator, difficulty: int) -> Item:
 def acronym(rng: np.random.Generator, difficulty: int) -> Item:
     """Words, and their initials."""
     words = draw(rng, ANIMALS, (3, 4, 6)[difficulty - 1])
-    return [f"{' '.join(words)} = ", every("".join(word[0].upper() for word in words)), "\n"]
+    initials = "".join(word[0].upper() for word in words)
+    at = settled(initials, len(words) - 1)
+    swapped = f"{initials[:at]}{initials[at + 1]}{initials[at]}{initials[at + 2 :]}"
+    return [f"{' '.join(words)} = ", every(initials, swapped if swapped != initials else ""), "\n"]
 
 
 def segmentation(rng: np.random.Generator, difficulty: int) -> Item:
@@ -44,20 +64,29 @@ def segmentation(rng: np.random.Generator, difficulty: int) -> Item:
     for word in words[1:-1]:
         starts.append(starts[-1] + 1 + len(word))
     inside = [start - between(rng, 1, len(word) - 1) for start, word in zip(starts, words, strict=False)]
-    return [f"{''.join(words)} = ", Answer(apart, tuple(sorted(starts + inside))), "\n"]
+    at = starts[settled(apart, len(starts))]
+    moved = at + (1, -1)[settled(apart[::-1], 2)]
+    rival = list(apart)
+    rival.insert(moved, rival.pop(at))
+    return [f"{''.join(words)} = ", Answer(apart, tuple(sorted(starts + inside)), "".join(rival)), "\n"]
 
 
 def cipher(rng: np.random.Generator, difficulty: int) -> Item:
     """Letters moved by thirteen places in the alphabet."""
     given = [chr(97 + code) for code in rng.integers(0, 26, (1, 4, 8)[difficulty - 1])]
     moved = "".join(chr(97 + (ord(letter) - 84) % 26) for letter in given)
-    return [f"{''.join(given)} ~ ", every(moved), "\n"]
+    at = settled(moved, len(moved))
+    rival = f"{moved[:at]}{partner(ALPHABET, ALPHABET.index(moved[at]))}{moved[at + 1 :]}"
+    return [f"{''.join(given)} ~ ", every(moved, rival), "\n"]
 
 
 def phrases(rng: np.random.Generator, difficulty: int) -> Item:
     """A set phrase, whose last word is asked for."""
-    begun, _, last = pick(rng, PHRASES[difficulty - 1]).rpartition(" ")
-    return [f"{begun} ", Answer(last), "\n"]
+    known = PHRASES[difficulty - 1]
+    phrase = pick(rng, known)
+    begun, _, last = phrase.rpartition(" ")
+    other = partner(known, known.index(phrase)).rpartition(" ")[2]
+    return [f"{begun} ", Answer(last, rival=other if other != last else ""), "\n"]
 
 
 def sequence(rng: np.random.Generator, difficulty: int) -> Item:

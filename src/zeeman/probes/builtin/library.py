@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.probes.builtin.cards import GENERATORS, find_probes
 from zeeman.probes.builtin.items import Generator, Marks, flatten
+from zeeman.probes.builtin.pairs import has_rivals, minimal_pairs
 from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
 from zeeman.probes.library import Library
 from zeeman.probes.probe import Probe
@@ -28,6 +29,7 @@ def builtin_library(
     rows: int = 32,
     length: int = 128,
     difficulties: Sequence[int] = (1, 2, 3),
+    pairs: bool = False,
     data: str | os.PathLike[str] | None = None,
 ) -> Library:
     """Build probes of many concepts, each a subdistribution and a behaviour, in the tokens of a model.
@@ -47,6 +49,8 @@ def builtin_library(
         Rows of each probe, and tokens of each row.
     difficulties : sequence of int
         From 1 to 3.
+    pairs : bool
+        Also make minimal pairs, ``name.pairs``, of each probe whose answers have a rival; see `minimal_pairs`.
     data : path, optional
         File or folder of text like what the model was trained on, which chains feel; see `text_probe`. By default the
         source of Python's standard library.
@@ -78,6 +82,8 @@ def builtin_library(
         rng = np.random.default_rng([seed, *name.encode()])
         inputs, scored = fill_rows(card.name, level, encoder, rng, rows, length)
         probes.append(Probe(name, inputs, scored, (card.concept, card.name), card.metric))
+        if pairs and has_rivals(name):
+            probes.append(minimal_pairs(name, encoder, seed=seed, rows=rows, length=length))
     source = python_sample(_DATA_ROWS, 8 * length, seed) if data is None else data
     sample = text_probe("train", source, encoder, seed=seed, rows=_DATA_ROWS, length=length)
     return Library.from_probes("built-in", sample, probes, encoder.vocabulary)

@@ -6,7 +6,19 @@ import calendar
 
 import numpy as np
 
-from zeeman.probes.builtin.items import Answer, Generator, Item, between, coin, every, letters, spaced
+from zeeman.probes.builtin.items import (
+    Answer,
+    Generator,
+    Item,
+    beside,
+    between,
+    coin,
+    every,
+    letters,
+    partner,
+    settled,
+    spaced,
+)
 from zeeman.probes.builtin.words import ONES, TENS
 
 
@@ -21,18 +33,24 @@ def counting(rng: np.random.Generator, difficulty: int) -> Item:
 
 def tally(rng: np.random.Generator, difficulty: int) -> Item:
     """Marks, and their number; at difficulty 3 there are twelve marks of two kinds."""
-    count = between(rng, 1, 4 if difficulty == 1 else 9)
+    most = 4 if difficulty == 1 else 9
+    count = between(rng, 1, most)
     marks = ["x"] * count
     if difficulty == 3:
         marks = [("x" * count + "o" * (12 - count))[index] for index in rng.permutation(12)]
-    return [f"{' '.join(marks)} = ", Answer(str(count)), "\n"]
+    question = f"{' '.join(marks)} = "
+    near = str(1 + beside(count - 1, most, question))
+    rival = near if difficulty == 3 else partner("123456789"[:most], count - 1)
+    return [question, Answer(str(count), rival=rival), "\n"]
 
 
 def addition(rng: np.random.Generator, difficulty: int) -> Item:
     """Two numbers with as many digits as the difficulty, and their sum; each digit but the first carry is decided."""
     first, second = (between(rng, 0, 10**difficulty - 1) for _ in range(2))
-    total = Answer(f"{first + second:0{difficulty + 1}}", tuple(range(1, difficulty + 1)))
-    return [f"{first:0{difficulty}}+{second:0{difficulty}}=", total, "\n"]
+    question, total = f"{first:0{difficulty}}+{second:0{difficulty}}=", f"{first + second:0{difficulty + 1}}"
+    at = 1 + settled(question, difficulty)
+    rival = f"{total[:at]}{beside(int(total[at]), 10, total)}{total[at + 1 :]}"
+    return [question, Answer(total, tuple(range(1, difficulty + 1)), rival), "\n"]
 
 
 def carry(rng: np.random.Generator, difficulty: int) -> Item:
@@ -42,9 +60,11 @@ def carry(rng: np.random.Generator, difficulty: int) -> Item:
         digit = between(rng, 0, 9)
         first, second = first * 10 + digit, second * 10 + 9 - digit
     low = between(rng, 1, 9)
-    other = between(rng, 10 - low, 9) if coin(rng) else between(rng, 0, 9 - low)
+    carries = coin(rng)
+    other = between(rng, 10 - low, 9) if carries else between(rng, 0, 9 - low)
     first, second = first * 10 + low, second * 10 + other
-    return [f"{first}+{second}=", Answer(str(first + second)), "\n"]
+    rival = first + second + (-1 if carries else 1) * 10**difficulty
+    return [f"{first}+{second}=", Answer(str(first + second), rival=str(rival)), "\n"]
 
 
 def parity(rng: np.random.Generator, difficulty: int) -> Item:
@@ -82,12 +102,12 @@ def numerals(rng: np.random.Generator, difficulty: int) -> Item:
     """A number in words, and in digits."""
     if difficulty == 1:
         number = between(rng, 0, 9)
-        return [f"{ONES[number]} = ", Answer(str(number)), "\n"]
+        return [f"{ONES[number]} = ", Answer(str(number), rival=partner("0123456789", number)), "\n"]
     hundreds, tens, ones = (between(rng, lowest, 9) for lowest in (1, 2, 1))
     words, digits = f"{TENS[tens]}-{ONES[ones]}", f"{tens}{ones}"
     if difficulty == 3:
         words, digits = f"{ONES[hundreds]} hundred {words}", f"{hundreds}{digits}"
-    return [f"{words} = ", every(digits), "\n"]
+    return [f"{words} = ", every(digits, f"{digits[:-1]}{1 + beside(ones - 1, 9, words)}"), "\n"]
 
 
 def dates(rng: np.random.Generator, difficulty: int) -> Item:
@@ -101,8 +121,9 @@ def dates(rng: np.random.Generator, difficulty: int) -> Item:
         year = year // 4 * 4 + (0 if coin(rng) else between(rng, 1, 3))
         month, day = 2, 28
     last = day == calendar.monthrange(year, month)[1]
-    after = f"{year}-{month + last:02}-{1 if last else day + 1:02}"
-    return [f"{year}-{month:02}-{day:02}, then ", Answer(after, (9,) if difficulty == 1 else (6,)), "\n"]
+    after, other = (f"{year}-{month + turn:02}-{1 if turn else day + 1:02}" for turn in (last, not last))
+    answer = Answer(after, (9,)) if difficulty == 1 else Answer(after, (6,), other)
+    return [f"{year}-{month:02}-{day:02}, then ", answer, "\n"]
 
 
 GENERATORS: dict[str, Generator] = {

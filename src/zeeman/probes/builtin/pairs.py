@@ -1,4 +1,4 @@
-"""Minimal pairs: a question with its right answer, and the same with a wrong one."""
+"""Minimal pairs: questions with their right answers, each against a wrong one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from zeeman.errors import ZeemanError
 from zeeman.probes.builtin.cards import GENERATORS, find_probes
 from zeeman.probes.builtin.items import Answer, Item, flatten
 from zeeman.probes.encoding import Encoder, Tokenizer, make_encoder
+from zeeman.probes.foils import Foils
 from zeeman.probes.probe import Probe
 
+_TRIES = 20
 _Row = tuple[list[int], int]
 """Tokens, and the first of them that is scored."""
 
 
-def minimal_pairs(
-    name: str, tokenizer: Tokenizer = None, *, seed: int = 0, rows: int = 32, length: int = 128
-) -> tuple[Probe, Probe]:
-    """Make a probe of single questions with their right answers, and one of the same with wrong answers.
+def minimal_pairs(name: str, tokenizer: Tokenizer = None, *, seed: int = 0, rows: int = 32, length: int = 128) -> Probe:
+    """Make a probe of single questions, whose right answers must beat wrong ones.
 
-    Row by row the two agree up to the answer, which is scored from the first token on in which they differ, to the end
-    of its line. A network prefers the right answer where
-    the loss of the right row, summed over its scored tokens, is the smaller one; its score is the share of such rows.
+    A row and its foil agree up to the answer, which is scored from the first token on in which the two differ, to the
+    end of its line. The behaviour is the share of rows in which the right answer is the likelier one, by the sum of its
+    scored tokens; half by chance.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def minimal_pairs(
 
     Returns
     -------
-    right, wrong : Probe
-        Named ``name.right`` and ``name.wrong``.
+    Probe
+        Named ``name.pairs``, with the metric ``choice``.
 
     Raises
     ------
@@ -44,36 +44,47 @@ def minimal_pairs(
 
     Examples
     --------
-    >>> right, wrong = minimal_pairs("agreement-1", rows=4)
-    >>> bool(right.scored[0].any()), bool((right.inputs == wrong.inputs).all())
-    (True, False)
+    >>> pairs = minimal_pairs("agreement-1", rows=4)
+    >>> pairs.metric, bool((pairs.inputs == pairs.foils.inputs).all())
+    ('choice', False)
     """
     found = find_probes([name])
     if name not in found:
         raise ZeemanError(f"{name!r} is no single probe; choose one of {', '.join(found)}.")
-    card, level = found[name]
+    card, _ = found[name]
     encoder = make_encoder(tokenizer)
     rng = np.random.default_rng([seed, *name.encode()])
-    pairs = [_pair(name, GENERATORS[card.name](rng, level), encoder) for _ in range(rows)]
+    pairs = [_pair(*_question(name, rng), encoder) for _ in range(rows)]
     longest = max(len(tokens) for pair in pairs for tokens, _ in pair)
     if longest > length:
         raise ZeemanError(f"probe {name}: a question has {longest} tokens; ask for rows of at least so many.")
     rights, wrongs = ([pair[side] for pair in pairs] for side in (0, 1))
-    tags = (card.concept, card.name)
-    return (
-        Probe(f"{name}.right", *_arrays(rights, longest), tags),
-        Probe(f"{name}.wrong", *_arrays(wrongs, longest), tags),
-    )
+    foils = Foils(*_arrays(wrongs, longest), np.arange(rows))
+    return Probe(f"{name}.pairs", *_arrays(rights, longest), (card.concept, card.name), "choice", foils=foils)
 
 
-def _pair(name: str, item: Item, encoder: Encoder) -> tuple[_Row, _Row]:
-    """Cut an item after its last answer that has a rival, and encode it with either; both end with their line."""
-    last = max((at for at, part in enumerate(item) if isinstance(part, Answer) and part.rival), default=None)
-    if last is None:
-        raise ZeemanError(f"the answers of probe {name} have no rival, so that it makes no minimal pairs.")
-    answer = item[last]
-    assert isinstance(answer, Answer)
-    before, _ = flatten(item[:last])
+def has_rivals(name: str) -> bool:
+    """Whether a built-in probe makes minimal pairs: not where any other answer could be told without the concept."""
+    try:
+        _question(name, np.random.default_rng(0))
+    except ZeemanError:
+        return False
+    return True
+
+
+def _question(name: str, rng: np.random.Generator) -> tuple[str, Answer]:
+    """What stands before the last answer of an item that has a rival; some items have none by accident."""
+    card, level = find_probes([name])[name]
+    for _ in range(_TRIES):
+        item: Item = GENERATORS[card.name](rng, level)
+        for at, part in reversed(list(enumerate(item))):
+            if isinstance(part, Answer) and part.rival:
+                return flatten(item[:at])[0], part
+    raise ZeemanError(f"the answers of probe {name} have no rival, so that it makes no minimal pairs.")
+
+
+def _pair(before: str, answer: Answer, encoder: Encoder) -> tuple[_Row, _Row]:
+    """Encode a question with either answer; both end with their line."""
     cuts = [0, len(before) - before.endswith(" ")]
     right, wrong = (
         encoder.encode(text, [*cuts, len(text)])[0]

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from .case import Case
+from zeeman.programs.case import Case
 
 _NODES, _WEIGHTS = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(16))
 NODES, WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
@@ -26,6 +26,7 @@ class TanhLoss:
     target: torch.Tensor
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
+        """Give the loss of each point."""
         a, b = points.chunk(2, dim=-1)
         output = (a[..., None, :] * torch.tanh(NODES[:, None] * b[..., None, :])).sum(-1)
         return ((output - self.target).square() * WEIGHTS).sum(-1)

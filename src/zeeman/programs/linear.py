@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from .case import Case
+from zeeman.programs.case import Case
 
 
 def reduced_rank(inputs: int, hidden: int, outputs: int, rank: int) -> tuple[Fraction, int]:
@@ -70,13 +70,15 @@ class ProductLoss:
     def product(self, points: torch.Tensor) -> torch.Tensor:
         """W_L … W_1 of each point, from the narrower end on."""
         shapes = list(itertools.pairwise(self.widths))
-        parts = points.split([a * b for a, b in shapes], dim=-1)
-        layers = [part.unflatten(-1, (b, a)) for part, (a, b) in zip(parts, shapes, strict=True)]
+        parts = torch.split(points, [a * b for a, b in shapes], dim=-1)
+        layers = [part.reshape(*part.shape[:-1], b, a) for part, (a, b) in zip(parts, shapes, strict=True)]
         if self.widths[-1] < self.widths[0]:
             return functools.reduce(torch.matmul, reversed(layers))
-        return functools.reduce(lambda whole, layer: layer @ whole, layers)
+        found: torch.Tensor = functools.reduce(lambda whole, layer: layer @ whole, layers)
+        return found
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
+        """Give the loss of each point."""
         return (self.product(points) - self.target).square().sum((-1, -2))
 
 
@@ -94,7 +96,7 @@ def network(widths: Sequence[int], rank: int, seed: int = 0) -> Case:
     center = singular_point(sizes, rank, seed)
     target = ProductLoss(sizes, torch.zeros(1)).product(center)
     two = len(sizes) == 3
-    llc, multiplicity = reduced_rank(*sizes, rank) if two else deep_linear(sizes, rank)
+    llc, multiplicity = reduced_rank(sizes[0], sizes[1], sizes[2], rank) if two else deep_linear(sizes, rank)
     return Case(
         name="-".join(map(str, sizes)) + f" rank {rank}",
         family="reduced rank regression" if two else "deep linear network",

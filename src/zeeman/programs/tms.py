@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from .case import Case
+from zeeman.programs.case import Case
 
 DEAD_BIAS = -0.5
 PAGE = 15_000  # numbers in a temporary: stays in the cache, and below the 128 KiB from which memory may be mapped anew
@@ -35,7 +35,7 @@ def tms_loss(points: torch.Tensor, columns: int) -> torch.Tensor:
     -------
     Tensor, shape (…)
     """
-    loss: torch.Tensor = _Loss.apply(points, columns)
+    loss: torch.Tensor = _Loss.apply(points, columns)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -45,7 +45,7 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: torch.Tensor, columns: int) -> torch.Tensor:
         ctx.columns, sloped = columns, ctx.needs_input_grad[0]
-        parts = points.reshape(-1, 3 * columns).split(PAGE // columns**2)
+        parts = torch.split(points.reshape(-1, 3 * columns), PAGE // columns**2)
         losses, gradients = zip(*(_loss(part, columns, sloped) for part in parts), strict=True)
         ctx.save_for_backward(points, torch.cat(gradients).reshape(points.shape) if sloped else None)
         return torch.cat(losses).reshape(points.shape[:-1])
@@ -60,7 +60,9 @@ class _Loss(torch.autograd.Function):
 
 def _loss(points: torch.Tensor, columns: int, sloped: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The loss and, if wanted, its gradient, from moments of each ReLU's line from p or 0 to q or 0."""
-    first, second, bias = points.movedim(-1, 0).contiguous().unflatten(0, (3, columns))  # (c, …): long rows
+    first, second, bias = (
+        points.movedim(-1, 0).contiguous().reshape(3, columns, *points.shape[:-1])
+    )  # (c, …): long rows
     start = bias[:, None]  # output j, input i: a line from b_j at μ = 0
     end = torch.addcmul(torch.addcmul(start, first[:, None], first), second[:, None], second)  # to W_j·W_i + b_j at 1
     p, q = start.clamp(min=0), end.clamp(min=0)
@@ -92,8 +94,9 @@ def polygon_shape(corners: int) -> tuple[float, float]:
         return tms_loss(_polygon(shape[0], shape[1], corners), corners)
 
     for _ in range(20):
-        gradient = torch.autograd.functional.jacobian(loss, shape)
-        shape = shape - torch.linalg.solve(torch.autograd.functional.hessian(loss, shape), gradient)
+        gradient = torch.autograd.functional.jacobian(loss, shape)  # type: ignore[no-untyped-call]
+        hessian = torch.autograd.functional.hessian(loss, shape)  # type: ignore[no-untyped-call]
+        shape = shape - torch.linalg.solve(hessian, gradient)
     return float(shape[0]), float(shape[1])
 
 
@@ -106,7 +109,7 @@ def critical_point(columns: int, corners: int, positive: int = 0) -> torch.Tenso
     """Weights of the k-gon among c columns with ``positive`` dead biases of 1/(2c), shape (3c,)."""
     length, bias = polygon_shape(corners)
     shape = torch.tensor([length, bias], dtype=torch.float64)
-    alive = _polygon(shape[0], shape[1], corners).unflatten(0, (3, corners))
+    alive = _polygon(shape[0], shape[1], corners).reshape(3, corners)
     dead = torch.zeros(3, columns - corners, dtype=torch.float64)
     dead[2] = DEAD_BIAS
     dead[2, :positive] = 1 / (2 * columns)
@@ -133,6 +136,7 @@ class Excess:
     reference: float
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
+        """Give the excess of each point."""
         return tms_loss(points, self.columns) - self.reference
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .case import Case
+from zeeman.programs.case import Case
 
 TRIALS = 6
 
@@ -31,7 +31,8 @@ class Divergence:
     error: Callable[[torch.Tensor], torch.Tensor]
 
     def __call__(self, points: torch.Tensor) -> torch.Tensor:
-        gap: torch.Tensor = _Gap.apply(self.error(points))
+        """Give the divergence of each point."""
+        gap: torch.Tensor = _Gap.apply(self.error(points))  # type: ignore[no-untyped-call]
         return gap @ self.law
 
 
@@ -49,7 +50,8 @@ class _Gap(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> torch.Tensor:
         (delta,) = ctx.saved_tensors
-        return slope * (delta / (1 + delta))
+        change: torch.Tensor = slope * (delta / (1 + delta))
+        return change
 
 
 def _binomial(means: torch.Tensor) -> torch.Tensor:
@@ -90,7 +92,7 @@ def _naive_bayes(points: torch.Tensor) -> torch.Tensor:
     """Two hidden classes, n binary features: points (a, p, q), class weight |a|, class laws ½ ± p_i and ½ ± q_i."""
     n = (points.shape[-1] - 1) // 2
     signs = torch.tensor(list(itertools.product((-2.0, 2.0), repeat=n)), dtype=torch.float64)
-    first, second = ((1 + signs * p[..., None, :]).prod(-1) - 1 for p in points[..., 1:].split(n, dim=-1))
+    first, second = ((1 + signs * p[..., None, :]).prod(-1) - 1 for p in torch.split(points[..., 1:], n, dim=-1))
     a = points[..., :1].abs()
     return a * first + (1 - a) * second
 

@@ -1,0 +1,219 @@
+"""The germ of a network: the effective potential at a checkpoint on few directions, its class, and what deforms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zeeman.errors import ZeemanError
+from zeeman.examination.device import versions
+from zeeman.examination.subject import DATA, Subject
+from zeeman.examination.unit import SamplerSettings
+from zeeman.reading import Provenance, Verdict
+from zeeman.sampling import FlatEnergy, LocalPosterior, Observable, effective_potential, flattest_directions
+from zeeman.singularities.normal_forms import normal_form
+from zeeman.singularities.unfolding import versal_unfolding
+from zeeman.spectra import (
+    Deformed,
+    GermPosterior,
+    Taylor,
+    ball_points,
+    classify_germ,
+    compare_radii,
+    deform,
+    fit_taylor,
+)
+
+Array = NDArray[np.float64]
+Along = Literal["chord", "flat"]
+Basis = tuple[tuple[tuple[int, ...], float | None], ...]
+
+GROUPS = 8
+"""Parts of the rows whose fits give the errors."""
+DISAGREEMENT = 3.0
+"""Of the two balls, in errors: from here on the degree does not suffice."""
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class GermReading:
+    """What the effective potential of a checkpoint shows on a subspace.
+
+    Parameters
+    ----------
+    taylor : Taylor
+        Coefficients at the radius, in units of its ``scale``.
+    posterior : GermPosterior
+    basis : tuple of (exponent, y)
+        The unfolding of the likeliest class: monomials with the weight y of their parameter; None where not known.
+    deformations : dict of Deformed
+        What each probe turns on, by name; empty where no unfolding is known.
+    verdict : Verdict
+    reasons : tuple of str
+    provenance : Provenance
+    """
+
+    taylor: Taylor
+    posterior: GermPosterior
+    basis: Basis
+    deformations: dict[str, Deformed]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    provenance: Provenance
+
+
+def read_germ(
+    subject: Subject,
+    step: int,
+    settings: SamplerSettings,
+    *,
+    along: Along = "chord",
+    component: str = "full",
+    dimension: int = 1,
+    degree: int = 6,
+    radius: float | None = None,
+    num_steps: int = 60,
+) -> GermReading:
+    """Read the germ of the loss at a checkpoint, on a subspace.
+
+    V(u) = min_v L(w* + U u + v) + γ/(2nβ)‖v‖² on the observed rows of the data, at points of the balls of radius r and
+    r/2; Taylor coefficients with the jackknife over rows and the disagreement of the balls as errors; a posterior over
+    classes; and the loss of each probe on the same weights, projected onto the unfolding of the likeliest class.
+
+    Parameters
+    ----------
+    subject : Subject
+    step : int
+    settings : SamplerSettings
+        Its nβ and γ set the restraint, and γ the radius along flat directions.
+    along : {"chord", "flat"}
+        ``chord``: towards the next checkpoints (from the last one: back). ``flat``: where the Hessian is least.
+    component : str
+        Weights that move.
+    dimension : int
+        1 to 4.
+    degree : int
+        Of the fit.
+    radius : float or None
+        r, in units of the weights; None: the length of the first chord, or γ^{−1/2}, how far the local posterior goes
+        where the loss is flat.
+    num_steps : int
+        Of the minimization, at most.
+
+    Raises
+    ------
+    ZeemanError
+        For dimensions outside 1 to 4, a chord that does not exist, or losses that are not finite.
+    """
+    if not 1 <= dimension <= 4:
+        raise ZeemanError(f"the subspace must have 1 to 4 dimensions, got {dimension}; choose fewer.")
+    posterior = subject.sample(subject.series.at(step), component)
+    energy = FlatEnergy(posterior)
+    if along == "chord":
+        frame, length = _chords(subject, step, component, energy, dimension)
+    else:
+        frame, length = flattest_directions(posterior, dimension), settings.localization**-0.5
+    reach = radius or length
+    points = ball_points(dimension, degree)
+    restraint = settings.localization / settings.n_beta
+    balls = [
+        effective_potential(energy, frame, torch.from_numpy(points * r), restraint=restraint, num_steps=num_steps)
+        for r in (reach, reach / 2)
+    ]
+    fits = [
+        fit_taylor(points, _groups(found.rows.numpy().T), degree, r)
+        for found, r in zip(balls, (reach, reach / 2), strict=True)
+    ]
+    taylor = compare_radii(*fits)
+    germ = classify_germ(taylor)
+    basis = _unfolding(germ.name)
+    deformations = {}
+    for name in subject.library.probes if basis else ():
+        rows = _row_losses(energy, subject.observable(name), balls[0].places)
+        fit = fit_taylor(points, _groups(rows), degree, reach)
+        deformations[name] = deform(germ.name, germ.split, fit, [e for e, _ in basis])
+    verdict, reasons = _judge(taylor, germ)
+    how = {"along": along, "component": component, "dimension": dimension, "degree": degree, "radius": reach}
+    origin = Provenance(
+        step,
+        subject.series.at(step).digest,
+        {name: subject.digest(name) for name in (DATA, *deformations)},
+        {"n_beta": settings.n_beta, "localization": settings.localization, **how},
+        versions(),
+    )
+    return GermReading(taylor, germ, basis, deformations, verdict, reasons, origin)
+
+
+def _chords(
+    subject: Subject, step: int, component: str, energy: FlatEnergy, dimension: int
+) -> tuple[torch.Tensor, float]:
+    """Orthonormal directions towards the next checkpoints, the nearest first, and the length of the first chord."""
+    steps = subject.series.steps
+    at = steps.index(step)
+    others = [*steps[at + 1 :], *reversed(steps[:at])][:dimension]
+    if len(others) < dimension:
+        raise ZeemanError(
+            f"{dimension} chords need as many other checkpoints, the series has {len(others)}; choose fewer dimensions."
+        )
+    center = energy.center.double()
+    chords = [FlatEnergy(_moved(subject, other, component)).center.double() - center for other in others]
+    subject.model(subject.series.at(step))
+    frame, triangle = torch.linalg.qr(torch.stack(chords, dim=1))
+    if float(triangle.diagonal().abs().min()) <= 1e-9 * float(triangle.abs().max()):
+        raise ZeemanError(
+            f"the weights of {component} do not move from step {step} to the next checkpoints, so there is no chord; "
+            "choose another component or --along flat."
+        )
+    return frame * triangle.diagonal().sign(), float(triangle[0, 0].abs())
+
+
+def _moved(subject: Subject, step: int, component: str) -> LocalPosterior:
+    return replace(subject.posterior(subject.series.at(step), component), shared={})
+
+
+def _row_losses(energy: FlatEnergy, asked: Observable, places: torch.Tensor) -> Array:
+    """Mean loss of each row of a probe at each place, shape (rows, points)."""
+    weight = asked.scored.double()
+    with torch.no_grad():
+        losses = torch.cat([energy.losses(part, asked.batch) for part in torch.split(places, AT_ONCE)])
+    kept = weight.sum(1) > 0
+    mean = (losses * weight).sum(2)[:, kept] / weight.sum(1)[kept]
+    return np.asarray(mean.T.numpy(), np.float64)
+
+
+def _groups(rows: Array) -> Array:
+    """Means of up to 8 parts of rows, shape (groups, points)."""
+    parts = np.array_split(rows, min(GROUPS, len(rows)))
+    return np.stack([part.mean(axis=0) for part in parts])
+
+
+def _unfolding(name: str) -> Basis:
+    """Monomials of the unfolding of a class and the weights of their parameters; none for classes beyond the list."""
+    if "+" in name or " " in name or name == "A1":
+        return ()
+    found = versal_unfolding(normal_form(name))
+    if found is None:
+        return ()
+    return tuple(
+        (tuple(int(i) for i in d.exponents), None if d.dimension is None else float(d.dimension))
+        for d in found.deformations
+        if any(d.exponents)
+    )
+
+
+def _judge(taylor: Taylor, germ: GermPosterior) -> tuple[Verdict, tuple[str, ...]]:
+    if germ.critical_distance > 1:
+        return Verdict.BELOW_REFERENCE, (
+            f"the nearest critical point lies {germ.critical_distance:.2g} radii away: no germ sits here",
+        )
+    if taylor.disagreement > DISAGREEMENT:
+        return Verdict.TOO_ANHARMONIC, (
+            f"the balls of the radius and of half of it disagree by {taylor.disagreement:.1f} errors",
+        )
+    if germ.probability < 0.5:
+        return Verdict.NO_SIGNAL, (f"no class has more than {germ.probability:.0%}",)
+    return Verdict.OK, ()

@@ -1,0 +1,80 @@
+"""The germ of a trained network, against its own losses and gradients."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zeeman.cli.app import app
+from zeeman.errors import ZeemanError
+from zeeman.examination import SamplerSettings, Subject, germ_document, read_germ
+from zeeman.probes import Library
+from zeeman.reading import Verdict
+from zeeman.sampling import FlatEnergy
+from zeeman.subjects import Series
+
+SETTINGS = SamplerSettings(n_beta=100.0, localization=100.0)
+
+
+@pytest.fixture
+def subject(tiny_series: Series, library: Library) -> Subject:
+    return Subject(tiny_series, library, num_data_rows=16)
+
+
+def test_the_fit_is_the_loss_along_a_stiff_chord(subject: Subject) -> None:
+    """With nothing else free to follow (a strong restraint) the polynomial is the loss on the chord itself."""
+    stiff = SamplerSettings(n_beta=1e-6, localization=1e6)
+    step, after = subject.series.steps[1:3]
+    reading = read_germ(subject, step, stiff, degree=6)
+    energy = FlatEnergy(subject.sample(subject.series.at(step), "full"))
+    start = energy.center.double()
+    end = FlatEnergy(subject.sample(subject.series.at(after), "full")).center.double()
+    assert reading.taylor.radius == pytest.approx(float((end - start).norm()), rel=1e-6)
+    with torch.no_grad():
+        rise = float((energy(end[None]) - energy(start[None]))[0])
+    fitted = reading.taylor.scale * float(reading.taylor.coefficients.sum())
+    assert fitted == pytest.approx(rise, rel=0.02)
+
+
+def test_other_weights_lower_the_effective_potential(subject: Subject) -> None:
+    """V at the end of the chord is at most the loss there, and the model and its mode stay as they were."""
+    step = subject.series.steps[2]
+    model = subject.model(subject.series.at(step))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    free = read_germ(subject, step, SETTINGS, degree=4)
+    stiff = read_germ(subject, step, SamplerSettings(n_beta=1e-6, localization=1e6), degree=4)
+    ends = [r.taylor.scale * float(r.taylor.coefficients.sum()) for r in (free, stiff)]
+    assert ends[0] < ends[1] + 0.05 * abs(ends[1]) + 1e-3
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_checkpoint_in_full_descent_is_no_germ(subject: Subject) -> None:
+    reading = read_germ(subject, subject.series.steps[0], SETTINGS, degree=4)
+    assert reading.verdict is not Verdict.OK
+    assert sum(c.probability for c in reading.posterior.candidates) == pytest.approx(1.0)
+
+
+def test_the_document_says_all_of_it(subject: Subject) -> None:
+    reading = read_germ(
+        subject, subject.series.steps[-1], SETTINGS, along="flat", component="l0h0", dimension=2, degree=4
+    )
+    found = germ_document(reading)
+    assert found["class"] == reading.posterior.name
+    assert found["provenance"]["along"] == "flat"
+    assert len(found["coefficients"]) == 14
+    values = np.array([v for v, _ in found["coefficients"].values()])
+    assert np.abs(values).max() == pytest.approx(1.0)
+
+
+def test_bad_input_is_said_in_a_sentence(subject: Subject, tmp_path: Path) -> None:
+    step, two = subject.series.steps[-1], replace(subject.series, checkpoints=subject.series.checkpoints[:2])
+    with pytest.raises(ZeemanError, match="1 to 4"):
+        read_germ(subject, step, SETTINGS, dimension=5)
+    with pytest.raises(ZeemanError, match="chords need"):
+        read_germ(replace(subject, series=two), two.steps[0], SETTINGS, dimension=2)
+    with pytest.raises(ZeemanError, match="no checkpoint at step"):
+        read_germ(subject, 7, SETTINGS)
+    with pytest.raises(ZeemanError):
+        app(["germ", str(tmp_path / "none")], exit_on_error=False, print_error=False)
