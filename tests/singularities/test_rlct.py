@@ -18,8 +18,10 @@ from singularities.level_sets import fitted_exponent
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.closed_forms import deep_linear, reduced_rank, tanh_network
+from zeeman.singularities.intersections import by_intersections
 from zeeman.singularities.linear import change
 from zeeman.singularities.newton import newton_rlct, rank
+from zeeman.singularities.plane import resolve
 from zeeman.singularities.polynomials import parse_germ, parse_ideal
 from zeeman.singularities.rlct import rlct
 
@@ -147,6 +149,32 @@ def test_sums_and_products_of_variables_of_their_own(f, g):
 def test_a_larger_ideal_has_a_larger_threshold(f, g):
     alone, both = rlct([f]), rlct([f, g])
     assert (both.value, -both.multiplicity) >= (alone.value, -alone.multiplicity)
+
+
+@settings(deadline=None, max_examples=25)
+@given(plane_germs, plane_germs)
+def test_programs_on_the_fan_agree_with_blow_ups_of_points(f, g):
+    by_points, by_fan = resolve([f, g]), by_intersections([f, g])
+    if by_fan is not None:
+        assert by_fan.lower <= by_points.value <= by_fan.upper
+        assert by_fan.multiplicity in (None, by_points.multiplicity)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "multiplicity"),
+    [
+        ("x*y - z^2, x^2", "5/4", 1),
+        ("x^2 - y^3, y*z", "3/2", 2),
+        ("x^2 - y*z, y^2 - x*z", "3/2", 1),
+        ("a + b + a*b + c*d, a*c + d^2", "2", 1),
+        ("a*b*c, a*d", "1", 1),
+        ("x*y, z*w", "2", 3),
+        ("a*e + b*g, a*f + b*h, c*e + d*g, c*f + d*h", "3", 1),
+    ],
+)
+def test_ideals_in_more_variables(text, value, multiplicity):
+    found = rlct(parse_ideal(text))
+    assert (str(found.value), found.multiplicity) == (value, multiplicity)
 
 
 @settings(deadline=None, max_examples=20)

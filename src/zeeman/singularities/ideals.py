@@ -11,6 +11,7 @@ from sympy.polys.rings import PolyElement
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.charts import Leaf, blow_up
 from zeeman.singularities.forms import keep_variables, order, variables_of
+from zeeman.singularities.intersections import by_intersections
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import ideal_faces
@@ -55,7 +56,7 @@ def ideal_threshold(generators: Sequence[PolyElement], of_germ: OfGerm) -> RLCT:
 
 def _connected(generators: Sequence[PolyElement]) -> RLCT:
     known = between(lower_bound(generators), newton_bound(generators))
-    for method in (_by_newton, _by_other_coordinates, by_charts):
+    for method in (_by_newton, by_intersections, _by_other_coordinates, by_charts):
         found = method(generators)
         known = known if found is None else tighten(known, found)
         if known.value is not None and known.multiplicity is not None:

@@ -77,9 +77,9 @@ def germ_faces(f: PolyElement) -> FaceReport:
         reduced = on_torus([form])[0]
         if _singular(reduced):
             return FaceReport(False, f"the face {form.as_expr()} is not certified to be non-degenerate", None)
-        has_zero = _has_zero(reduced)
-        undecided |= has_zero is None
-        zeros += [face] if has_zero else []
+        met = has_zero(reduced)
+        undecided |= met is None
+        zeros += [face] if met else []
     reason = f"each of {len(found)} compact faces is non-degenerate on the real torus"
     return FaceReport(True, reason, None if undecided else tuple(zeros))
 
@@ -96,7 +96,7 @@ def ideal_faces(generators: Sequence[PolyElement]) -> FaceReport:
         return FaceReport(False, found, None)
     for face in found:
         forms = [form for form in (on_face(g, face) for g in generators) if form]
-        if _meet(on_torus(forms)):
+        if may_meet(on_torus(forms)):
             names = ", ".join(str(form.as_expr()) for form in forms)
             return FaceReport(False, f"the face ({names}) is not certified to be free of real zeros", None)
     return FaceReport(True, f"on each of {len(found)} compact faces the generators have no common real zero")
@@ -170,20 +170,29 @@ def _singular(form: PolyElement) -> bool:
         return any(k > 1 and count_real_roots(g, RealField()) for g, k in factors(_dense(form), RealField()))
     if _one_sign(form, (1,) * form.ring.ngens) and not any(e % 2 for a in form for e in a):
         return False
-    return _may_meet([form, *(x * form.diff(x) for x in form.ring.gens)])
+    return _may_meet_on_torus([form, *(x * form.diff(x) for x in form.ring.gens)])
 
 
-def _meet(forms: Sequence[PolyElement]) -> bool:
-    """Whether forms may have a common zero on the real torus; False only where that is certain."""
+def may_meet(forms: Sequence[PolyElement]) -> bool:
+    """Whether forms may have a common zero on the real torus; False only where that is certain.
+
+    Examples
+    --------
+    >>> from sympy import ring
+    >>> _, u = ring("u", QQ)
+    >>> may_meet([u**2 - 2]), may_meet([u**2 + 2]), may_meet([u - 1, u + 1])
+    (True, False, False)
+    """
+    forms = [form for form in forms if form]
     if any(len(form) == 1 for form in forms):
         return False
     if forms[0].ring.ngens == 1:
         common = reduce(lambda a, b: dup_gcd(a, b, QQ), map(_dense, forms))
         return count_real_roots(common, RealField()) > 0
-    return _may_meet(forms)
+    return _may_meet_on_torus(forms)
 
 
-def _may_meet(equations: Sequence[PolyElement]) -> bool:
+def _may_meet_on_torus(equations: Sequence[PolyElement]) -> bool:
     """Whether equations may have a common zero on the torus: a Gröbner basis other than 1 on it."""
     if sum(sum(a) for f in equations for a in f) > LARGEST_GROEBNER * len(equations):
         return True
@@ -195,7 +204,7 @@ def _may_meet(equations: Sequence[PolyElement]) -> bool:
     return not (len(basis) == 1 and basis[0].is_ground)
 
 
-def _has_zero(form: PolyElement) -> bool | None:
+def has_zero(form: PolyElement) -> bool | None:
     """Whether a form without singular zeros has a zero on the real torus: whether it changes sign on an orthant."""
     if len(form) == 1:
         return False
