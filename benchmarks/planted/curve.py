@@ -101,9 +101,9 @@ def _axes(panel: Panel) -> list[str]:
     for tick in SECONDS:
         x = _across(tick)
         parts += [f'<path d="M{x:.1f} 0V{HEIGHT}" stroke="#eee"/>', _text(x, HEIGHT + 15, f"{tick}", "middle")]
-    for tick in panel.ticks:
-        y = HEIGHT * (1 - panel.place(tick))
-        parts += [f'<path d="M0 {y:.1f}H{WIDTH}" stroke="#eee"/>', _text(-6, y + 4, f"{tick:g}", "end")]
+    for value in panel.ticks:
+        y = HEIGHT * (1 - panel.place(value))
+        parts += [f'<path d="M0 {y:.1f}H{WIDTH}" stroke="#eee"/>', _text(-6, y + 4, f"{value:g}", "end")]
     return parts
 
 

@@ -305,7 +305,7 @@ def forecast(seeds: Row) -> str:
 def told_by(mode: Row, by: str) -> float:
     """Accuracy of telling a rule from its sham; of activations by the layer that tells most."""
     if by == "activations":
-        return max(mode["readout_activations"].values())
+        return max(map(float, mode["readout_activations"].values()))
     return float(mode["readout_amplitude" if by == "amplitude" else by])
 
 
