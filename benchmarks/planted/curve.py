@@ -58,7 +58,7 @@ class Panel:
 PANELS = (
     Panel("ARI by kind, k-means at the true k", (0, 0.2, 0.4, 0.6, 0.8, 1), ("k_means", "kind")),
     Panel("ARI by kind, published clusters", (0, 0.2, 0.4, 0.6, 0.8, 1), ("published", "kind")),
-    Panel("ARI by kind, bands of zeeman bands", (0, 0.2, 0.4, 0.6, 0.8, 1), ("bands", "kind")),
+    Panel("ARI by kind, k found by cluster_rows", (0, 0.2, 0.4, 0.6, 0.8, 1), ("found", "kind")),
     Panel("pairs with |ρ| > 3 SE a CPU second", (30, 100, 300, 1000, 3000), ("resolved_per_cpu_second",), log=True),
 )
 
@@ -101,9 +101,9 @@ def _axes(panel: Panel) -> list[str]:
     for tick in SECONDS:
         x = _across(tick)
         parts += [f'<path d="M{x:.1f} 0V{HEIGHT}" stroke="#eee"/>', _text(x, HEIGHT + 15, f"{tick}", "middle")]
-    for tick in panel.ticks:
-        y = HEIGHT * (1 - panel.place(tick))
-        parts += [f'<path d="M0 {y:.1f}H{WIDTH}" stroke="#eee"/>', _text(-6, y + 4, f"{tick:g}", "end")]
+    for value in panel.ticks:
+        y = HEIGHT * (1 - panel.place(value))
+        parts += [f'<path d="M0 {y:.1f}H{WIDTH}" stroke="#eee"/>', _text(-6, y + 4, f"{value:g}", "end")]
     return parts
 
 
@@ -122,14 +122,14 @@ def _lines(panel: Panel, seeds: Row) -> list[str]:
 
 
 def _legend(seeds: Row, height: int) -> list[str]:
-    parts, x, y = [], LEFT, height - 14
-    for source, colour in COLOURS.items():
-        parts += [f'<path d="M{x} {y - 4}h22" stroke="{colour}" stroke-width="3"/>', _text(x + 27, y, source, "start")]
-        x += 42 + 6 * len(source)
-    for seed, dash in zip(seeds, DASHES, strict=False):
-        parts.append(f'<path d="M{x} {y - 4}h22" stroke="#333" stroke-width="1.6" stroke-dasharray="{dash}"/>')
-        parts.append(_text(x + 27, y, f"seed {seed}", "start"))
-        x += 80
+    """Colours and then dashes, four in a row."""
+    entries = [(source, f'stroke="{colour}" stroke-width="3"') for source, colour in COLOURS.items()]
+    entries += [(f"seed {seed}", f'stroke="#333" stroke-width="1.6" stroke-dasharray="{dash}"')
+                for seed, dash in zip(seeds, DASHES, strict=False)]  # fmt: skip
+    parts = []
+    for number, (name, stroke) in enumerate(entries):
+        x, y = LEFT + 160 * (number % 4), height - 32 + 18 * (number // 4)
+        parts += [f'<path d="M{x} {y - 4}h22" {stroke}/>', _text(x + 27, y, name, "start")]
     return parts
 
 

@@ -27,13 +27,14 @@ def compared(unloaded: list[Susceptibility], loaded: list[Susceptibility], asked
     """Agreement of two readings of the same tokens, and what either tells of the truth.
 
     Agreement is the correlation over tokens freed of noise, r_UL/√(R_U R_L), with the reliability R = 2r/(1 + r) that
-    the correlation r of halves of the chains gives (Spearman and Brown). Near 1 both read the same thing.
+    the correlation r of halves of the chains gives (Spearman and Brown). Near 1 both read the same thing; components of
+    which halves show nothing in common are left out.
     """
     both = (unloaded, loaded)
     found = np.array([_freed_of_noise(*pair) for pair in zip(*both, strict=True)])
     told: dict[str, Any] = {
-        "agreement": {name: _rounded(np.median(found[where])) for name, where in GROUPS.items()},
-        "agreement_least": [COMPONENTS[int(found.argmin())], _rounded(found.min())],
+        "agreement": {name: _rounded(np.nanmedian(found[where])) for name, where in GROUPS.items()},
+        "agreement_least": [COMPONENTS[int(np.nanargmin(found))], _rounded(np.nanmin(found))],
     }
     for name, chi in zip(("unloaded", "loaded"), both, strict=True):
         rho = np.column_stack([each.rho for each in chi])

@@ -87,7 +87,8 @@ WEIGHTS = "Importance weights from nβ = 0 to colder, over the 17 components and
 CURVE = """![ARI and resolved pairs against CPU seconds](planted.svg)"""
 
 LANDSCAPE = """Correlation over tokens of loaded with unloaded ρ, freed of the noise that halves of either show (1: they
-read the same), as the median over components of a group, and the component where it is least. γ is that of the loaded
+read the same), as the median over components of a group, and the component where it is least. By 24 draws halves tell
+so little that the correction carries values beyond 1. γ is that of the loaded
 draws (whose nβ is γ) over that of the unloaded ones of equal energy, least, median and most: 1 where no direction is
 stiff enough to freeze."""
 
@@ -180,7 +181,7 @@ def cost(seeds: Row) -> str:
          " ".join(map(str, row["energy"])), " ".join(map(str, row["localization"]))]
         for seed, found in seeds.items() for name, row in readings(found).items() if "resolved" in row
     ]  # fmt: skip
-    titles = ["seed", "reading", "CPU s", "of which to set up", "|ρ| > 3 SE", "null", "resolved a CPU s",
+    titles = ["seed", "reading", "CPU s", "of which to set up", "ρ beyond 3 SE", "null", "resolved a CPU s",
               "r of halves", "1/√ESS, median", "energy, nats", "γ"]  # fmt: skip
     return table(titles, lines)
 
@@ -204,7 +205,7 @@ def energies(found: Row) -> str:
          row["correlation_of_halves"], row["k_means_kind"]]
         for nats, row in found["by_energy"].items()
     ]  # fmt: skip
-    titles = ["nats a token", "γ (least, median, most)", "|ρ| > 3 SE", "null", "r of halves", "k-means by kind"]
+    titles = ["nats a token", "γ (least, median, most)", "ρ beyond 3 SE", "null", "r of halves", "k-means by kind"]
     return f"{found['tokens']} tokens, 24 draws.\n\n" + table(titles, lines)
 
 
@@ -304,7 +305,7 @@ def forecast(seeds: Row) -> str:
 def told_by(mode: Row, by: str) -> float:
     """Accuracy of telling a rule from its sham; of activations by the layer that tells most."""
     if by == "activations":
-        return max(mode["readout_activations"].values())
+        return max(map(float, mode["readout_activations"].values()))
     return float(mode["readout_amplitude" if by == "amplitude" else by])
 
 

@@ -87,6 +87,7 @@ def verify(series: Series) -> Verification:
 
     Examples
     --------
+    >>> import torch
     >>> from zeeman.subjects.series import Series
     >>> states = [(step, {"weight": torch.full((2, 2), float(min(step, 3)))}) for step in range(1, 5)]
     >>> [flag.sentence for flag in verify(Series.from_state_dicts(states, torch.nn.Identity)).flags]
