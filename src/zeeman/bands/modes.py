@@ -110,15 +110,8 @@ def significant_modes(
     1
     """
     rounds = num_permutations if nulls is None else len(nulls)
-    if (rounds + 1) * level < 1:
-        raise ZeemanError(
-            f"expected at least {int(np.ceil(1 / level)) - 1} nulls for level {level}, got {rounds}; give more."
-        )
     prepared = prepare(matrix, names)
-    if nulls is not None and any(null.shape != prepared.shape for null in nulls):
-        raise ZeemanError(f"expected nulls of the matrix's shape {prepared.shape}; make them from the same tokens.")
-    if nulls is not None and not all(np.isfinite(null).all() for null in nulls):
-        raise ZeemanError("expected finite nulls, got NaN or infinity; leave the same rows and columns out of all.")
+    _refuse_nulls(nulls, prepared.shape, rounds, level)
     given = None if nulls is None else [_to_scale(null, matrix) for null in nulls]
     left, values, right = np.linalg.svd(prepared, full_matrices=False)
     values, left, right = values[:-1], left[:, :-1], right[:-1].T
@@ -131,6 +124,20 @@ def significant_modes(
         values, errors, p_values, count, _gap_p_values(weights[:, :count]), left[:, :count] * signs[:count],
         right[:, :count] * signs[:count], level,
     )  # fmt: skip
+
+
+def _refuse_nulls(
+    nulls: Sequence[NDArray[np.floating]] | None, shape: tuple[int, ...], rounds: int, level: float
+) -> None:
+    """Refuse too few nulls for the level, and nulls of another shape or not finite."""
+    if (rounds + 1) * level < 1:
+        raise ZeemanError(
+            f"expected at least {int(np.ceil(1 / level)) - 1} nulls for level {level}, got {rounds}; give more."
+        )
+    if nulls is not None and any(null.shape != shape for null in nulls):
+        raise ZeemanError(f"expected nulls of the matrix's shape {shape}; make them from the same tokens.")
+    if nulls is not None and not all(np.isfinite(null).all() for null in nulls):
+        raise ZeemanError("expected finite nulls, got NaN or infinity; leave the same rows and columns out of all.")
 
 
 def _p_values(

@@ -119,24 +119,15 @@ def read_germ(
         frame, length = flattest_directions(posterior, dimension), settings.localization**-0.5
     reach = radius or length
     points = ball_points(dimension, degree)
-    restraint = settings.localization / settings.n_beta
-    balls = [
-        effective_potential(energy, frame, torch.from_numpy(points * r), restraint=restraint, num_steps=num_steps)
-        for r in (reach, reach / 2)
-    ]
-    fits = [
-        fit_taylor(points, _groups(found.rows.numpy().T), degree, r)
-        for found, r in zip(balls, (reach, reach / 2), strict=True)
-    ]
-    taylor = compare_radii(*fits)
+    taylor, places = _potential(
+        energy, frame, points, degree, reach, settings.localization / settings.n_beta, num_steps
+    )
     germ = classify_germ(taylor)
     basis = _unfolding(germ.name)
-    deformations = {}
-    for name in subject.library.probes if basis else ():
-        rows = _row_losses(energy, subject.observable(name), balls[0].places)
-        fit = fit_taylor(points, _groups(rows), degree, reach)
-        deformations[name] = deform(germ.name, germ.split, fit, [e for e, _ in basis])
-    verdict, reasons = _judge(taylor, germ)
+    deformations = {
+        name: _deformed(energy, subject.observable(name), places, points, germ, basis, degree, reach)
+        for name in (subject.library.probes if basis else ())
+    }
     how = {"along": along, "component": component, "dimension": dimension, "degree": degree, "radius": reach}
     origin = Provenance(
         step,
@@ -145,7 +136,41 @@ def read_germ(
         {"n_beta": settings.n_beta, "localization": settings.localization, **how},
         versions(),
     )
-    return GermReading(taylor, germ, basis, deformations, verdict, reasons, origin)
+    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ), origin)
+
+
+def _potential(
+    energy: FlatEnergy,
+    frame: torch.Tensor,
+    points: Array,
+    degree: int,
+    reach: float,
+    restraint: float,
+    num_steps: int,
+) -> tuple[Taylor, torch.Tensor]:
+    """Taylor coefficients of the effective potential, and the weights at the points of the larger ball."""
+    radii = (reach, reach / 2)
+    balls = [
+        effective_potential(energy, frame, torch.from_numpy(points * r), restraint=restraint, num_steps=num_steps)
+        for r in radii
+    ]
+    fits = [fit_taylor(points, _groups(found.rows.numpy().T), degree, r) for found, r in zip(balls, radii, strict=True)]
+    return compare_radii(*fits), balls[0].places
+
+
+def _deformed(
+    energy: FlatEnergy,
+    asked: Observable,
+    places: torch.Tensor,
+    points: Array,
+    germ: GermPosterior,
+    basis: Basis,
+    degree: int,
+    reach: float,
+) -> Deformed:
+    """What a probe turns on: its loss on the weights of the effective potential, projected onto the unfolding."""
+    fit = fit_taylor(points, _groups(_row_losses(energy, asked, places)), degree, reach)
+    return deform(germ.name, germ.split, fit, [exponent for exponent, _ in basis])
 
 
 def _chords(
