@@ -11,7 +11,7 @@ from zeeman.singularities.corank_three import recognize_ternary
 from zeeman.singularities.corank_two import recognize_binary
 from zeeman.singularities.local_algebra import milnor_number, residual
 from zeeman.singularities.normal_forms import Recognition, milnor_number_of, real_sign
-from zeeman.singularities.series import multiplicity
+from zeeman.singularities.series import order_of
 from zeeman.singularities.splitting_lemma import germ, is_critical, split
 
 
@@ -127,7 +127,7 @@ def _recognize(g: PolyElement | None, mu: int) -> Recognition:
     if g is None:
         return Recognition("A1", "A1", 0, "the Hessian is not degenerate")
     if g.ring.ngens == 1:
-        power = multiplicity(g)
+        power = order_of(g)
         name = f"A{power - 1}"
         return Recognition(name, name + real_sign([((power,), g[(power,)])]), 0, f"the first power left is {power}")
     if g.ring.ngens == 2:

@@ -8,9 +8,10 @@ from fractions import Fraction
 from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.forms import order, substitute
+from zeeman.singularities.forms import substitute
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.plane import NotDecided, resolve
+from zeeman.singularities.series import order_of
 
 PLANES = (((1, 0), (0, 1), (1, 1), (1, -1), (2, 1)), ((1, 2), (3, -1), (-2, 1), (1, 3), (5, -2)))
 MOST_TERMS = 300
@@ -33,7 +34,7 @@ def lower_bound(generators: Sequence[PolyElement]) -> tuple[Fraction, str]:
     >>> str(lower_bound([x**3 + y**3 + z**3])[0])
     '2/3'
     """
-    best = Fraction(1, min(map(order, generators))), "one over the order of vanishing"
+    best = Fraction(1, min(map(order_of, generators))), "one over the order of vanishing"
     size = generators[0].ring.ngens
     ring = PolyRing(["s", "t"], QQ)
     s, t = ring.gens

@@ -11,10 +11,11 @@ from sympy.polys.groebnertools import groebner
 from sympy.polys.orderings import lex
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.forms import initial_form, keep_variables, order, substitute, variables_of
+from zeeman.singularities.forms import initial_form, keep_variables, substitute, variables_of
 from zeeman.singularities.linear import change, suggested_columns
 from zeeman.singularities.plane import NotDecided
 from zeeman.singularities.real_roots import RealField, count_real_roots, factors, root_of_linear
+from zeeman.singularities.series import order_of
 from zeeman.singularities.threshold import RLCT, exact
 
 LARGEST = 40
@@ -104,7 +105,7 @@ def by_cone(f: PolyElement, form_sign: str | None, local: Local) -> RLCT | None:
 
     On the exceptional divisor N = d and A = n; where f_d = 0 is smooth, the strict transform crosses it normally.
     """
-    n, d = f.ring.ngens, order(f)
+    n, d = f.ring.ngens, order_of(f)
     try:
         cone = tangent_cone(f)
     except NotDecided:
@@ -132,7 +133,7 @@ def _at_point(f: PolyElement, point: Point, local: Local) -> RLCT | None:
     images = [t if i == first else image for i, image in enumerate(shifted)]
     total = substitute(f, images)
     shifts = [ring.ngens - 1 if i == first else 0 for i in range(ring.ngens)]
-    strict = total.quo(t ** order(f))
+    strict = total.quo(t ** order_of(f))
     found = local(total, shifts)
     if found is not None:
         return found

@@ -20,7 +20,7 @@ from zeeman.singularities.corank_two import (
 from zeeman.singularities.local_algebra import milnor_number
 from zeeman.singularities.normal_forms import Recognition, beyond, real_sign
 from zeeman.singularities.reduction import absorb, complete_to_basis, linear_kernel, num_real_lines, straighten
-from zeeman.singularities.series import Coefficient, Exponent, homogeneous_part, multiplicity
+from zeeman.singularities.series import Coefficient, Exponent, homogeneous_part, order_of
 
 
 def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
@@ -33,7 +33,7 @@ def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
     >>> recognize_ternary((x + y) * y * z + (x + y) ** 4 + y**5 + z**6, 14).name
     'T(4,5,6)'
     """
-    if multiplicity(g) > 3:
+    if order_of(g) > 3:
         return beyond("the 3-jet of the degenerate part vanishes in three variables")
     cubic = homogeneous_part(g, 3)
     kernel = linear_kernel([cubic.diff(x) for x in g.ring.gens])
@@ -51,9 +51,9 @@ def recognize_ternary(g: PolyElement, mu: int) -> Recognition:
             return _q_series(g, mu)
         case 2:
             return _conic_and_line(g, factors, mu)
-    conic = next((factor for factor in factors if multiplicity(factor) == 2), None)
+    conic = next((factor for factor in factors if order_of(factor) == 2), None)
     if conic is not None and not linear_kernel([conic.diff(x) for x in g.ring.gens]):
-        return _s_series(g, conic, next(factor for factor in factors if multiplicity(factor) == 1), mu)
+        return _s_series(g, conic, next(factor for factor in factors if order_of(factor) == 1), mu)
     return _triangle(g, factors, mu)
 
 
@@ -156,7 +156,7 @@ def _s_series(g: PolyElement, conic: PolyElement, line: PolyElement, mu: int) ->
 
 def _conic_and_line(g: PolyElement, factors: list[PolyElement], mu: int) -> Recognition:
     """T(3,q,r): the two nodes lie on the line and are rational or conjugate."""
-    conic, line = sorted(factors, key=multiplicity, reverse=True)
+    conic, line = sorted(factors, key=order_of, reverse=True)
     forms = complete_to_basis([line])
     on_line = straighten(conic, [forms[1], forms[2], line], 2)
     flat = on_line.ring.from_dict({e: c for e, c in on_line.items() if e[2] == 0})
@@ -183,7 +183,7 @@ def _triangle(g: PolyElement, factors: list[PolyElement], mu: int) -> Recognitio
         terms: list[tuple[Exponent, Coefficient]] = [((1, 1, 1), left[(1, 1, 1)])]
         terms += [(e, left[e]) for i, p in enumerate(powers) for e in [tuple(p * (i == j) for j in range(3))]]
         return _t_series(tuple(powers), reason, real_sign(terms))
-    pair = max(factors, key=multiplicity)
+    pair = max(factors, key=order_of)
     vertex = linear_kernel([pair.diff(x) for x in g.ring.gens])[0]
     across = DomainMatrix([vertex], (1, 3), QQ).nullspace().to_list()
     forms = [sum((c * x for c, x in zip(row, g.ring.gens, strict=True)), g.ring.zero) for row in across]

@@ -9,7 +9,7 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.normal_forms import Recognition, beyond, real_sign
 from zeeman.singularities.reduction import absorb, complete_to_basis, num_real_lines, straighten
-from zeeman.singularities.series import Coefficient, homogeneous_part, multiplicity
+from zeeman.singularities.series import Coefficient, homogeneous_part, order_of
 
 NEVER = 10**6
 
@@ -24,22 +24,22 @@ def recognize_binary(g: PolyElement, mu: int) -> Recognition:
     >>> recognize_binary((x - y) ** 3 + (x + y) ** 4, 6).real_form
     'E6+'
     """
-    order = multiplicity(g)
+    order = order_of(g)
     if order > 4:
         return beyond(f"the {order - 1}-jet of the degenerate part vanishes, worse than W18")
     form = homogeneous_part(g, order)
     factors = [(factor, power) for factor, power in form.factor_list()[1]]
-    pattern = sorted(((power, multiplicity(factor)) for factor, power in factors), reverse=True)
+    pattern = sorted(((power, order_of(factor)) for factor, power in factors), reverse=True)
     repeated = [factor for factor, power in sorted(factors, key=lambda pair: -pair[1]) if power > 1]
     if not repeated:
         return _without_repeated_line(form, order)
-    if multiplicity(repeated[0]) == 2:
+    if order_of(repeated[0]) == 2:
         return _two_conjugate_double_lines(repeated[0], mu)
     lines = [factor for factor, power in sorted(factors, key=lambda pair: -pair[1])]
     to_order = max(sum(e) for e in g)
     if pattern[0][0] == 2 and order == 4 and len(repeated) == 1:
         return named("T", (2, 4, mu - 5), 1, "the 4-jet has one double line")
-    basis = complete_to_basis([line for line in lines if multiplicity(line) == 1][:2])
+    basis = complete_to_basis([line for line in lines if order_of(line) == 1][:2])
     left = absorb(straighten(g, basis, to_order), to_order, (0, 1))
     match pattern[0][0], order:
         case 2, 3:

@@ -11,24 +11,12 @@ from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
 from zeeman.singularities.newton import Exponent
-
-
-def order(f: PolyElement) -> int:
-    """Order of vanishing at the origin: the least degree of a term.
-
-    Examples
-    --------
-    >>> from sympy import QQ, ring
-    >>> _, x, y = ring("x, y", QQ)
-    >>> order(x**3 + x * y)
-    2
-    """
-    return int(min(sum(a) for a in f))
+from zeeman.singularities.series import order_of
 
 
 def initial_form(f: PolyElement) -> PolyElement:
     """The terms of least degree."""
-    return on_face(f, [a for a in f if sum(a) == order(f)])
+    return on_face(f, [a for a in f if sum(a) == order_of(f)])
 
 
 def on_face(f: PolyElement, exponents: Iterable[Exponent]) -> PolyElement:
@@ -47,11 +35,6 @@ def value_at(f: PolyElement, point: Sequence[Fraction | int]) -> Fraction:
     return sum((c * prod(x**e for x, e in zip(point, a, strict=True) if e) for c, a in terms), Fraction(0))
 
 
-def truncated(f: PolyElement, degree: int) -> PolyElement:
-    """The terms up to a degree."""
-    return on_face(f, [a for a in f if sum(a) <= degree])
-
-
 def variables_of(f: PolyElement) -> set[int]:
     """Numbers of the variables that occur."""
     return {i for a in f for i, e in enumerate(a) if e}
@@ -68,8 +51,8 @@ def keep_variables(generators: Sequence[PolyElement], kept: Sequence[int]) -> li
     ]
 
 
-def substitute(f: PolyElement, images: Sequence[PolyElement], degree: int | None = None) -> PolyElement:
-    """Replace the variables of f by polynomials of one ring, all at once; up to a degree where one is given.
+def substitute(f: PolyElement, images: Sequence[PolyElement]) -> PolyElement:
+    """Replace the variables of f by polynomials of one ring, all at once; `series.substitute` does so up to a degree.
 
     Examples
     --------
@@ -85,11 +68,7 @@ def substitute(f: PolyElement, images: Sequence[PolyElement], degree: int | None
         product = target.ground_new(coefficient)
         for table, image, e in zip(powers, images, exponents, strict=True):
             while len(table) <= e:
-                table.append(_cut(table[-1] * image, degree))
-            product = _cut(product * table[e], degree) if e else product
+                table.append(table[-1] * image)
+            product = product * table[e] if e else product
         total += product
     return total
-
-
-def _cut(f: PolyElement, degree: int | None) -> PolyElement:
-    return f if degree is None else truncated(f, degree)

@@ -10,12 +10,13 @@ from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.charts import Leaf, blow_up
-from zeeman.singularities.forms import keep_variables, order, variables_of
+from zeeman.singularities.forms import keep_variables, variables_of
 from zeeman.singularities.intersections import by_intersections
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import ideal_faces
 from zeeman.singularities.plane import NotDecided, resolve
+from zeeman.singularities.series import order_of
 from zeeman.singularities.threshold import RLCT, between, exact, summed, tighten
 
 OfGerm = Callable[[PolyElement], RLCT]
@@ -35,7 +36,7 @@ def ideal_threshold(generators: Sequence[PolyElement], of_germ: OfGerm) -> RLCT:
     if len(generators) == 1:
         return of_germ(generators[0])
     if generators[0].ring.ngens == 1:
-        least = min(map(order, generators))
+        least = min(map(order_of, generators))
         return exact(Fraction(1, least), 1, f"one variable, order {least}")
     if generators[0].ring.ngens == 2:
         try:

@@ -8,9 +8,10 @@ from fractions import Fraction
 from sympy import QQ
 from sympy.polys.rings import PolyElement
 
-from zeeman.singularities.forms import initial_form, keep_variables, order, substitute
+from zeeman.singularities.forms import initial_form, keep_variables, substitute
 from zeeman.singularities.newton import rank
 from zeeman.singularities.real_roots import fraction
+from zeeman.singularities.series import order_of
 
 Vector = list[Fraction]
 MOST_TO_FACTOR = 60
@@ -151,10 +152,10 @@ def suggested_columns(generators: Sequence[PolyElement]) -> list[Vector] | None:
     linear: list[Vector] = []
     for g in generators:
         form = initial_form(g)
-        if len(form) > MOST_TO_FACTOR or (order(form) == 2 and sum(map(bool, diagonalized(form)[0])) > 2):
+        if len(form) > MOST_TO_FACTOR or (order_of(form) == 2 and sum(map(bool, diagonalized(form)[0])) > 2):
             continue
         for f, _ in form.factor_list()[1]:
-            if order(f) == 1:
+            if order_of(f) == 1:
                 linear.append([fraction(f.coeff(x)) for x in ring.gens])
     chosen: list[Vector] = []
     for form in sorted(linear, key=lambda v: sum(map(bool, v))):

@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 
 from sympy.polys.rings import PolyElement
 
-from zeeman.singularities.series import Exponent, multiplicity, truncate
+from zeeman.singularities.series import Exponent, order_of, truncate
 from zeeman.singularities.splitting_lemma import Splitting, corank, germ, gradient, is_critical, split
 from zeeman.singularities.standard_basis import (
     LocalAlgebra,
@@ -194,7 +194,7 @@ def residual(f: PolyElement) -> Splitting | None:
 def _determining_order(g: PolyElement, order: int) -> int | None:
     """Degree k ≤ order with m^{k+1} ⊂ m² ∂g, or None; g is known up to ``order``."""
     if g.ring.ngens == 1:
-        return multiplicity(g) if g else None
+        return order_of(g) if g else None
     quadrics = [a * b for a, b in combinations_with_replacement(g.ring.gens, 2)]
     power = contains_power([quadric * slope for slope in gradient(g) for quadric in quadrics], order + 1) if g else None
     return None if power is None else power - 1

@@ -12,7 +12,7 @@ from sympy.polys.densetools import dup_monic
 from sympy.polys.euclidtools import dup_gcd
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.forms import common_divisor, initial_form, order, substitute
+from zeeman.singularities.forms import common_divisor, initial_form, substitute
 from zeeman.singularities.real_roots import (
     Dense,
     RealField,
@@ -23,6 +23,7 @@ from zeeman.singularities.real_roots import (
     number_field,
     root_of_linear,
 )
+from zeeman.singularities.series import order_of
 
 MOST_POINTS = 1500
 
@@ -183,7 +184,7 @@ def _sign_of_units(powers: Sequence[tuple[PolyElement, int]], field: RealField) 
 
 def _crosses_normally(point: _Point) -> bool:
     """Whether the branches are smooth, at most two with the axes, and no two of them are tangent."""
-    if point.residual or any(order(f) > 1 for f, _ in point.branches):
+    if point.residual or any(order_of(f) > 1 for f, _ in point.branches):
         return False
     ring = point.branches[0][0].ring if point.branches else None
     if ring is None:
@@ -198,9 +199,9 @@ def _crosses_normally(point: _Point) -> bool:
 
 def _exceptional(point: _Point) -> Divisor:
     axes = [axis for axis in point.axes if axis]
-    depth = sum(axis.order for axis in axes) + sum(k * order(f) for f, k in point.branches)
+    depth = sum(axis.order for axis in axes) + sum(k * order_of(f) for f, k in point.branches)
     jacobian = 2 + sum(axis.jacobian - 1 for axis in axes)
-    return Divisor(depth + min(map(order, point.residual), default=0), jacobian, True)
+    return Divisor(depth + min(map(order_of, point.residual), default=0), jacobian, True)
 
 
 Above = tuple[tuple[Divisor, ...], _Point | None]
@@ -213,8 +214,8 @@ def _above(point: _Point, exceptional: Divisor, real: bool) -> Iterator[Above]:
     if axis_x or vertical.branches or vertical.residual:
         yield (), vertical
     tangents = [_on_line(initial_form(f), field) for f, _ in point.branches]
-    depth = min(map(order, point.residual), default=0)
-    leading = [_on_line(initial_form(g), field) for g in point.residual if order(g) == depth]
+    depth = min(map(order_of, point.residual), default=0)
+    leading = [_on_line(initial_form(g), field) for g in point.residual if order_of(g) == depth]
     fixed: Dense = []
     for form in leading:
         fixed = dup_gcd(fixed, form, field.domain)
@@ -282,8 +283,8 @@ def _transformed(point: _Point, exceptional: Divisor, root: Any) -> _Point:
     def lifted(f: PolyElement, depth: int) -> PolyElement:
         return substitute(f, images).quo(x**depth)
 
-    branches = tuple((lifted(f, order(f)), k) for f, k in point.branches)
-    depth = min(map(order, point.residual), default=0)
+    branches = tuple((lifted(f, order_of(f)), k) for f, k in point.branches)
+    depth = min(map(order_of, point.residual), default=0)
     residual = tuple(lifted(g, depth) for g in point.residual)
     return _Point(
         tuple((f, k) for f, k in branches if not f.coeff(1)),

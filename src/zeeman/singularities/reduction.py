@@ -10,7 +10,7 @@ from sympy import QQ, Poly, Symbol
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement, PolyRing
 
-from zeeman.singularities.series import Coefficient, homogeneous_part, multiplicity, substitute
+from zeeman.singularities.series import Coefficient, homogeneous_part, order_of, substitute
 
 Exponent = tuple[int, ...]
 
@@ -74,7 +74,7 @@ def absorb(g: PolyElement, order: int, priority: Sequence[int]) -> PolyElement:
     >>> absorb(x**2 * y + x * y**3 + y**5, 5, (0, 1))
     x**2*y + 3/4*y**5
     """
-    least = multiplicity(g)
+    least = order_of(g)
     slopes = [homogeneous_part(g, least).diff(x) for x in g.ring.gens]
     for degree in range(least + 1, order + 1):
         shifts = _absorbing_fields(homogeneous_part(g, degree), slopes, degree - least + 1, priority)
@@ -164,7 +164,7 @@ def num_real_lines(form: PolyElement) -> int:
     >>> num_real_lines(x * (x**2 - 2 * y**2)), num_real_lines(x**4 + y**4)
     (3, 0)
     """
-    at_infinity = not form.get((multiplicity(form), 0), 0)
+    at_infinity = not form.get((order_of(form), 0), 0)
     t = Symbol("t")
     affine = Poly({(a,): QQ.to_sympy(c) for (a, _), c in form.items()}, t, domain=QQ)
     return int(affine.sqf_part().count_roots()) + int(at_infinity)

@@ -13,7 +13,7 @@ from sympy.polys.rings import PolyElement
 from zeeman.errors import ZeemanError
 from zeeman.singularities.ade import Classification
 from zeeman.singularities.ade import classify as classify_germ
-from zeeman.singularities.forms import order, variables_of
+from zeeman.singularities.forms import variables_of
 from zeeman.singularities.jets import Components, jet_components
 from zeeman.singularities.landau_ginzburg import central_charge
 from zeeman.singularities.linear import essential
@@ -22,6 +22,7 @@ from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.plane import NotDecided, resolve
 from zeeman.singularities.polynomials import Germ, Ideal
 from zeeman.singularities.rlct import rlct
+from zeeman.singularities.series import order_of
 from zeeman.singularities.spectrum import spectrum
 from zeeman.singularities.threshold import RLCT
 from zeeman.singularities.weights import weights
@@ -146,7 +147,7 @@ def _complex_threshold(generators: list[PolyElement]) -> Fraction | None:
     if all(len(g) == 1 for g in generators):
         return newton_rlct([a for g in generators for a in g]).value
     if len(set().union(*map(variables_of, generators))) == 1:
-        return Fraction(1, min(map(order, generators)))
+        return Fraction(1, min(map(order_of, generators)))
     if generators[0].ring.ngens == 2:
         return resolve(generators, real=False).value
-    return Fraction(1) if len(generators) == 1 and order(generators[0]) == 1 else None
+    return Fraction(1) if len(generators) == 1 and order_of(generators[0]) == 1 else None

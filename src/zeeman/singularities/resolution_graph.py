@@ -10,7 +10,7 @@ from math import ceil
 from sympy import QQ, Poly, Symbol, rootof
 from sympy.polys.rings import PolyElement, ring
 
-from zeeman.singularities.series import homogeneous_part, multiplicity
+from zeeman.singularities.series import homogeneous_part, order_of
 
 CURVE = -1
 
@@ -105,7 +105,7 @@ def resolution_graph(f: PolyElement) -> ResolutionGraph | None:
 
 def _blow_up(graph: ResolutionGraph, f: PolyElement, axes: tuple[int | None, int | None], copies: int) -> None:
     """Blow up the origin, where x = 0 and y = 0 may be exceptional curves (given by their indices in ``axes``)."""
-    order = multiplicity(f)
+    order = order_of(f)
     new = len(graph.multiplicities)
     graph.multiplicities.append(order + sum(graph.multiplicities[a] for a in axes if a is not None))
     graph.copies.append(copies)

@@ -12,13 +12,14 @@ from sympy.polys.rings import PolyElement
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.cones import by_cone
-from zeeman.singularities.forms import initial_form, keep_variables, order, variables_of
+from zeeman.singularities.forms import initial_form, keep_variables, variables_of
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.nondegeneracy import germ_faces
 from zeeman.singularities.plane import NotDecided, resolve
 from zeeman.singularities.polynomials import Germ, Ideal
+from zeeman.singularities.series import order_of
 from zeeman.singularities.signs import sign_near_origin
 from zeeman.singularities.splitting import Split, split
 from zeeman.singularities.threshold import RLCT, between, exact, multiplied, scaled, summed, tighten
@@ -88,13 +89,13 @@ def _germ(f: PolyElement, positive: bool) -> RLCT:
     """Λ of a germ; ``positive`` where f ≥ 0 near the origin is known."""
     (f,) = essential([f])
     if f.ring.ngens == 1:
-        return exact(Fraction(1, order(f)), 1, f"one variable, order {order(f)}")
+        return exact(Fraction(1, order_of(f)), 1, f"one variable, order {order_of(f)}")
     powers = _factors(f)
     common = gcd(*(k for _, k in powers))
     if common > 1:
         root = prod((g ** (k // common) for g, k in powers), start=f.ring.one)
         return scaled(_germ(root, False), Fraction(1, common), f"the power {common} of a germ, times a unit")
-    if order(f) == 1:
+    if order_of(f) == 1:
         return exact(Fraction(1), 1, "a smooth zero set")
     if f.ring.ngens == 2:
         try:
@@ -152,7 +153,7 @@ def _by_sums(f: PolyElement, sign: str | None) -> RLCT | None:
 
 def _by_splitting(f: PolyElement, sign: str | None) -> RLCT | None:
     """F ~ Σ ± y² + g: additive for one sign, and below 1; at most 1 where f changes sign."""
-    if order(f) > 2:
+    if order_of(f) > 2:
         return None
     found = split(f)
     if found is None or (found.residual is not None and found.residual == f):

@@ -29,8 +29,16 @@ def homogeneous_part(f: PolyElement, degree: int) -> PolyElement:
     return f.ring.from_dict({e: c for e, c in f.items() if sum(e) == degree})
 
 
-def multiplicity(f: PolyElement) -> int:
-    """Lowest total degree of the terms of f; f must not be zero."""
+def order_of(f: PolyElement) -> int:
+    """Order of vanishing at the origin: the lowest total degree of the terms of f, which must not be zero.
+
+    Examples
+    --------
+    >>> from sympy import QQ, ring
+    >>> _, x, y = ring("x, y", QQ)
+    >>> order_of(x**3 + x * y)
+    2
+    """
     return int(min(sum(e) for e in f))
 
 
@@ -44,7 +52,7 @@ def multiply(f: PolyElement, g: PolyElement, order: int) -> PolyElement:
     >>> multiply(1 + x, 1 + y, 1)
     x + y + 1
     """
-    if not f or not g or multiplicity(f) + multiplicity(g) > order:
+    if not f or not g or order_of(f) + order_of(g) > order:
         return f.ring.zero
     by_degree = sorted((sum(e), e, c) for e, c in g.items())
     result: dict[tuple[int, ...], Coefficient] = {}

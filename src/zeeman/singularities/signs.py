@@ -10,10 +10,11 @@ from typing import Literal
 from sympy.polys.rings import PolyElement
 
 from zeeman.singularities.faces import facet_normals
-from zeeman.singularities.forms import initial_form, on_face, order, value_at, variables_of
+from zeeman.singularities.forms import initial_form, on_face, value_at, variables_of
 from zeeman.singularities.linear import change, diagonalized
 from zeeman.singularities.nondegeneracy import MOST_VARIABLES, positive_even
 from zeeman.singularities.plane import NotDecided, resolve
+from zeeman.singularities.series import order_of
 
 Sign = Literal["+", "-", "±"]
 
@@ -28,7 +29,7 @@ def sign_near_origin(f: PolyElement) -> Sign | None:
     >>> sign_near_origin((x**2 - y**3) ** 2), sign_near_origin(x**2 - y**3), sign_near_origin(-(x**2) - y**2)
     ('+', '±', '-')
     """
-    if order(f) % 2:
+    if order_of(f) % 2:
         return "±"
     if positive_even(f):
         return "+"

@@ -8,7 +8,7 @@ from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing
 
 from zeeman.errors import ZeemanError
-from zeeman.singularities.series import Coefficient, homogeneous_part, substitute, truncate
+from zeeman.singularities.series import Coefficient, homogeneous_part, substitute
 
 
 def germ(f: PolyElement) -> PolyElement:
@@ -121,6 +121,39 @@ def split(f: PolyElement, order: int) -> Splitting:
     >>> found.germ, found.signature
     (x**5 - x**4, (1, 0))
     """
+    found = critical_sheet(f, order)
+    if found.small is None:
+        return Splitting(None, order, found.signature)
+    return Splitting(substitute(found.turned, found.images, order), order, found.signature)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The sheet y(x) on which a germ is critical in the directions of its squares, in diagonal coordinates.
+
+    Attributes
+    ----------
+    turned
+        The germ in coordinates (x, y) that diagonalize its Hessian, up to a degree.
+    slopes
+        ∂f/∂y, one for each square.
+    images
+        What each coordinate is on the sheet: itself, or y(x) up to half the degree.
+    small
+        Ring of x; None where the corank is 0.
+    signature
+        Numbers of positive and of negative squares.
+    """
+
+    turned: PolyElement
+    slopes: list[PolyElement]
+    images: list[PolyElement]
+    small: PolyRing | None
+    signature: tuple[int, int]
+
+
+def critical_sheet(f: PolyElement, order: int) -> Sheet:
+    """Find y(x) up to half the degree ``order``; see :func:`split`."""
     f = germ(f)
     if not is_critical(f):
         raise ZeemanError("expected a critical point at the origin, got a gradient that does not vanish there.")
@@ -128,20 +161,21 @@ def split(f: PolyElement, order: int) -> Splitting:
     positive = sum(d > 0 for d in form.diagonal.values())
     signature = (positive, len(form.diagonal) - positive)
     if not form.kernel:
-        return Splitting(None, order, signature)
+        return Sheet(f, [], [], None, signature)
     small: PolyRing = f.ring.clone(symbols=[f.ring.symbols[i] for i in form.kernel])
     kernel = dict(zip(form.kernel, small.gens, strict=True))
-    if not form.diagonal:
-        return Splitting(truncate(small.from_dict(dict(f)), order), order, signature)
     linear = [sum((c * f.ring.gens[j] for j, c in enumerate(row)), f.ring.zero) for row in form.columns]
     turned = substitute(f, linear, order)
     slopes = {j: turned.diff(f.ring.gens[j]) for j in form.diagonal}
     point = dict.fromkeys(form.diagonal, small.zero)
+
+    def images() -> list[PolyElement]:
+        return [kernel[i] if i in kernel else point[i] for i in range(f.ring.ngens)]
+
     for degree in range(2, order // 2 + 1):
-        images = [kernel[i] if i in kernel else point[i] for i in range(f.ring.ngens)]
-        point = {j: point[j] - substitute(slopes[j], images, degree) / d for j, d in form.diagonal.items()}
-    images = [kernel[i] if i in kernel else point[i] for i in range(f.ring.ngens)]
-    return Splitting(substitute(turned, images, order), order, signature)
+        at = images()
+        point = {j: point[j] - substitute(slopes[j], at, degree) / d for j, d in form.diagonal.items()}
+    return Sheet(turned, list(slopes.values()), images(), small, signature)
 
 
 @dataclass(frozen=True)
