@@ -53,6 +53,7 @@ def test_other_weights_lower_the_effective_potential(subject: Subject) -> None:
 def test_a_checkpoint_in_full_descent_is_no_germ(subject: Subject) -> None:
     reading = read_germ(subject, subject.series.steps[0], SETTINGS, degree=4)
     assert reading.verdict is not Verdict.OK
+    assert germ_document(reading)["critical_distance"] > 1
     assert sum(c.probability for c in reading.posterior.candidates) == pytest.approx(1.0)
 
 
