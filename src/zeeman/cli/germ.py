@@ -90,8 +90,8 @@ def _tell(found: dict[str, Any]) -> None:
     print(
         f"Step {found['step']}: {found['class']}{found['real_form']} with probability {found['probability']:.2f}, "
         f"within {found['tolerance']:g} of the scale {found['scale']:.3g} nats at radius {found['radius']:.3g} "
-        f"({how['along']}, {how['component']}). Its critical point lies {found['critical_distance']:.2g} radii from the "
-        "checkpoint."
+        f"({how['along']}, {how['component']}). Its critical point lies "
+        f"{found['critical_distance']:.2g} radii from the checkpoint."
     )
     if found["verdict"] != "ok":
         print(f"× {found['sentence']} ({'; '.join(found['reasons'])})")
