@@ -17,6 +17,7 @@ from zeeman.singularities.polynomials import Germ, Ideal, parse_germ, parse_idea
 from zeeman.singularities.report import report
 from zeeman.singularities.signs import sign_near_origin
 from zeeman.singularities.unfolding import versal_unfolding
+from zeeman.singularities.weights import crossover
 
 Kind = Literal["germ", "network", "program"]
 SYNDROME_BUDGET = 20_000  # λ and m are exact whatever it is; it bounds the list of syndromes alone
@@ -72,7 +73,7 @@ class Deformation:
     @property
     def crossover_exponent(self) -> Fraction | None:
         """1/y where y > 0."""
-        return 1 / self.y if self.y is not None and self.y > 0 else None
+        return None if self.y is None else crossover(self.y)
 
     def document(self) -> dict[str, str | None]:
         """As plain values."""

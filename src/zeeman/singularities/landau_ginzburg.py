@@ -11,7 +11,7 @@ from math import lcm, prod
 from sympy.polys.rings import PolyElement
 
 from zeeman.errors import ZeemanError
-from zeeman.singularities.weights import leading_monomials, weights
+from zeeman.singularities.weights import crossover, kind_of, leading_monomials, weights
 
 Weights = Sequence[Fraction]
 
@@ -47,12 +47,12 @@ class Operator:
     @property
     def kind(self) -> str:
         """`relevant` (y > 0: another germ at large n), `marginal` (y = 0: a modulus) or `irrelevant` (y < 0)."""
-        return "relevant" if self.dimension > 0 else "irrelevant" if self.dimension < 0 else "marginal"
+        return kind_of(self.dimension)
 
     @property
     def crossover_exponent(self) -> Fraction | None:
         """1/y of the crossover n ~ |τ|^(−1/y), for relevant operators."""
-        return 1 / self.dimension if self.dimension > 0 else None
+        return crossover(self.dimension)
 
 
 @dataclass(frozen=True)

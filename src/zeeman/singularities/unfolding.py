@@ -17,7 +17,7 @@ from zeeman.singularities.local_algebra import tjurina_algebra
 from zeeman.singularities.reduction import Echelon
 from zeeman.singularities.series import Exponent
 from zeeman.singularities.splitting_lemma import germ, gradient
-from zeeman.singularities.weights import weights
+from zeeman.singularities.weights import crossover, kind_of, weights
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,12 @@ class Deformation:
     @property
     def kind(self) -> str | None:
         """``relevant`` (y > 0), ``marginal`` (y = 0, a modulus) or ``irrelevant`` (y < 0)."""
-        if self.dimension is None:
-            return None
-        return "relevant" if self.dimension > 0 else "irrelevant" if self.dimension < 0 else "marginal"
+        return None if self.dimension is None else kind_of(self.dimension)
 
     @property
     def crossover_exponent(self) -> Fraction | None:
         """Give 1/y: the germ gives way to a simpler one at n ~ |t|^{-1/y}; None unless relevant."""
-        return 1 / self.dimension if self.dimension is not None and self.dimension > 0 else None
+        return None if self.dimension is None else crossover(self.dimension)
 
 
 @dataclass(frozen=True)

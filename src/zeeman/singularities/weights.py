@@ -55,6 +55,28 @@ def weights(f: PolyElement) -> tuple[Fraction, ...] | None:
     return q
 
 
+def kind_of(dimension: Fraction) -> str:
+    """Name a deformation by its y: `relevant` (y > 0: another germ at large n), `marginal` (a modulus), `irrelevant`.
+
+    Examples
+    --------
+    >>> kind_of(Fraction(1, 2)), kind_of(Fraction(0)), kind_of(Fraction(-1, 3))
+    ('relevant', 'marginal', 'irrelevant')
+    """
+    return "relevant" if dimension > 0 else "irrelevant" if dimension < 0 else "marginal"
+
+
+def crossover(dimension: Fraction) -> Fraction | None:
+    """Give 1/y: a germ with a deformation t of weight y gives way at n ~ |t|^{−1/y}; None unless relevant.
+
+    Examples
+    --------
+    >>> crossover(Fraction(1, 2))
+    Fraction(2, 1)
+    """
+    return 1 / dimension if dimension > 0 else None
+
+
 def is_isolated(f: PolyElement) -> bool:
     """Whether the critical points of f over the complex numbers are finitely many.
 
