@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,10 +14,19 @@ from zeeman.examination.device import versions
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.unit import SamplerSettings
 from zeeman.reading import Provenance, Verdict
-from zeeman.sampling import FlatEnergy, LocalPosterior, Observable, effective_potential, flattest_directions
+from zeeman.sampling import (
+    FlatEnergy,
+    LocalPosterior,
+    Observable,
+    Spread,
+    effective_potential,
+    flattest_directions,
+    widest_directions,
+)
 from zeeman.singularities.normal_forms import normal_form
 from zeeman.singularities.unfolding import versal_unfolding
 from zeeman.spectra import (
+    REGULAR,
     Deformed,
     GermPosterior,
     Taylor,
@@ -29,13 +38,15 @@ from zeeman.spectra import (
 )
 
 Array = NDArray[np.float64]
-Along = Literal["chord", "flat"]
+Along = Literal["chord", "flat", "posterior"]
 Basis = tuple[tuple[tuple[int, ...], float | None], ...]
 
 GROUPS = 8
 """Parts of the rows whose fits give the errors."""
 DISAGREEMENT = 3.0
 """Of the two balls, in errors: from here on the degree does not suffice."""
+AGREEMENT = 0.8
+"""Least cosine between the subspaces that two halves of the chains give; the whole is then about twice as close."""
 AT_ONCE = 8
 
 
@@ -55,6 +66,8 @@ class GermReading:
     verdict : Verdict
     reasons : tuple of str
     provenance : Provenance
+    spread : Spread or None
+        What the chains showed, where they chose the subspace.
     """
 
     taylor: Taylor
@@ -64,6 +77,7 @@ class GermReading:
     verdict: Verdict
     reasons: tuple[str, ...]
     provenance: Provenance
+    spread: Spread | None = None
 
 
 def read_germ(
@@ -89,9 +103,10 @@ def read_germ(
     subject : Subject
     step : int
     settings : SamplerSettings
-        Its nβ and γ set the restraint, and γ the radius along flat directions.
-    along : {"chord", "flat"}
+        Its nβ and γ set the restraint, and γ the radius along flat and sampled directions, whose chains it describes.
+    along : {"chord", "flat", "posterior"}
         ``chord``: towards the next checkpoints (from the last one: back). ``flat``: where the Hessian is least.
+        ``posterior``: where draws of the local posterior spread most, for any number of weights.
     component : str
         Weights that move.
     dimension : int
@@ -113,10 +128,14 @@ def read_germ(
         raise ZeemanError(f"the subspace must have 1 to 4 dimensions, got {dimension}; choose fewer.")
     posterior = subject.sample(subject.series.at(step), component)
     energy = FlatEnergy(posterior)
+    spread, length = None, settings.localization**-0.5
     if along == "chord":
         frame, length = _chords(subject, step, component, energy, dimension)
+    elif along == "flat":
+        frame = flattest_directions(posterior, dimension)
     else:
-        frame, length = flattest_directions(posterior, dimension), settings.localization**-0.5
+        spread = _spread(subject, step, component, settings, dimension)
+        frame = spread.frame
     reach = radius or length
     points = ball_points(dimension, degree)
     taylor, places = _potential(
@@ -128,15 +147,16 @@ def read_germ(
         name: _deformed(energy, subject.observable(name), places, points, germ, basis, degree, reach)
         for name in (subject.library.probes if basis else ())
     }
+    chains = asdict(settings) if spread else {"n_beta": settings.n_beta, "localization": settings.localization}
     how = {"along": along, "component": component, "dimension": dimension, "degree": degree, "radius": reach}
     origin = Provenance(
         step,
         subject.series.at(step).digest,
         {name: subject.digest(name) for name in (DATA, *deformations)},
-        {"n_beta": settings.n_beta, "localization": settings.localization, **how},
+        {**chains, **how},
         versions(),
     )
-    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ), origin)
+    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ, spread), origin, spread)
 
 
 def _potential(
@@ -148,14 +168,13 @@ def _potential(
     restraint: float,
     num_steps: int,
 ) -> tuple[Taylor, torch.Tensor]:
-    """Taylor coefficients of the effective potential, and the weights at the points of the larger ball."""
-    radii = (reach, reach / 2)
-    balls = [
-        effective_potential(energy, frame, torch.from_numpy(points * r), restraint=restraint, num_steps=num_steps)
-        for r in radii
-    ]
-    fits = [fit_taylor(points, _groups(found.rows.numpy().T), degree, r) for found, r in zip(balls, radii, strict=True)]
-    return compare_radii(*fits), balls[0].places
+    """Taylor coefficients of the effective potential, and the weights at its points."""
+    places = torch.from_numpy(points * reach)
+    found = effective_potential(energy, frame, places, restraint=restraint, num_steps=num_steps)
+    values, inside = _groups(found.rows.numpy().T), np.linalg.norm(points, axis=1) <= 0.5
+    whole = fit_taylor(points, values, degree, reach)
+    half = fit_taylor(2 * points[inside], values[:, inside], degree, reach / 2)
+    return compare_radii(whole, half), found.places
 
 
 def _deformed(
@@ -196,6 +215,25 @@ def _chords(
     return frame * triangle.diagonal().sign(), float(triangle[0, 0].abs())
 
 
+def _spread(subject: Subject, step: int, component: str, settings: SamplerSettings, dimension: int) -> Spread:
+    """Run the chains that an examination would run, and see where they spread."""
+    posterior = subject.posterior(
+        subject.series.at(step),
+        component,
+        n_beta=settings.n_beta,
+        localization=settings.localization,
+        batch_size=settings.batch_size,
+    )
+    return widest_directions(
+        posterior,
+        settings.sampler,
+        settings.schedule,
+        dimension,
+        seed=settings.seed,
+        num_chains=settings.num_chains,
+    )
+
+
 def _moved(subject: Subject, step: int, component: str) -> LocalPosterior:
     return replace(subject.posterior(subject.series.at(step), component), shared={})
 
@@ -218,7 +256,7 @@ def _groups(rows: Array) -> Array:
 
 def _unfolding(name: str) -> Basis:
     """Monomials of the unfolding of a class and the weights of their parameters; none for classes beyond the list."""
-    if "+" in name or " " in name or name == "A1":
+    if "+" in name or " " in name or name in (REGULAR, "A1"):
         return ()
     found = versal_unfolding(normal_form(name))
     if found is None:
@@ -230,15 +268,28 @@ def _unfolding(name: str) -> Basis:
     )
 
 
-def _judge(taylor: Taylor, germ: GermPosterior) -> tuple[Verdict, tuple[str, ...]]:
-    if germ.critical_distance > 1:
-        return Verdict.BELOW_REFERENCE, (
-            f"the nearest critical point lies {germ.critical_distance:.2g} radii away: no germ sits here",
-        )
-    if taylor.disagreement > DISAGREEMENT:
-        return Verdict.TOO_ANHARMONIC, (
+def _judge(taylor: Taylor, germ: GermPosterior, spread: Spread | None) -> tuple[Verdict, tuple[str, ...]]:
+    """The first rule that fails, and in words all that do."""
+    agreement = 1.0 if spread is None else float(spread.agreement.min())
+    rules = (
+        (
+            agreement < AGREEMENT,
+            Verdict.NOT_MIXED,
+            f"the subspaces of two halves of the chains meet at a cosine of {agreement:.2f} only",
+        ),
+        (
+            germ.of(REGULAR) >= 0.5,
+            Verdict.NOT_CRITICAL,
+            f"the nearest critical point lies {germ.critical_distance:.2g} ± {germ.critical_distance_error:.1g} radii "
+            f"away, and the gradient is {germ.gradient_errors:.1f} of its errors: with probability "
+            f"{germ.of(REGULAR):.0%} no germ sits here",
+        ),
+        (
+            taylor.disagreement > DISAGREEMENT,
+            Verdict.TOO_ANHARMONIC,
             f"the balls of the radius and of half of it disagree by {taylor.disagreement:.1f} errors",
-        )
-    if germ.probability < 0.5:
-        return Verdict.NO_SIGNAL, (f"no class has more than {germ.probability:.0%}",)
-    return Verdict.OK, ()
+        ),
+        (germ.probability < 0.5, Verdict.NO_SIGNAL, f"no class has more than {germ.probability:.0%}"),
+    )
+    failed = [(verdict, reason) for wrong, verdict, reason in rules if wrong]
+    return (failed[0][0] if failed else Verdict.OK), tuple(reason for _, reason in failed)
