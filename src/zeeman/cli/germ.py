@@ -98,7 +98,8 @@ def _tell(found: dict[str, Any]) -> None:
         f"within {found['tolerance']:g} of the scale {found['scale']:.3g} nats at radius {found['radius']:.3g} "
         f"({how['along']}, {how['component']}). The critical point lies "
         f"{found['critical_distance']:.2g} ± {found['critical_distance_error']:.1g} radii from the checkpoint; that it "
-        f"lies beyond half the radius (A0) has probability {found['regular']:.2f}."
+        f"lies beyond half the radius (A0) has probability {found['regular']:.2f}. The other weights went "
+        f"{found['offset']:.2g} radii to the minimum above it."
     )
     if found["verdict"] != "ok":
         print(f"× {found['sentence']} ({'; '.join(found['reasons'])})")

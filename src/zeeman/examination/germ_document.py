@@ -69,6 +69,7 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
         "critical_distance": germ.critical_distance,
         "critical_distance_error": germ.critical_distance_error,
         "gradient_errors": germ.gradient_errors,
+        "offset": reading.offset,
         "regular": germ.of(REGULAR),
         "spread": None
         if reading.spread is None

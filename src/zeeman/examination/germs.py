@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -12,16 +11,14 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.examination.device import versions
 from zeeman.examination.subject import DATA, Subject
+from zeeman.examination.subspaces import Along, choose_subspace
 from zeeman.examination.unit import SamplerSettings
 from zeeman.reading import Provenance, Verdict
 from zeeman.sampling import (
     FlatEnergy,
-    LocalPosterior,
     Observable,
     Spread,
     effective_potential,
-    flattest_directions,
-    widest_directions,
 )
 from zeeman.singularities.normal_forms import normal_form
 from zeeman.singularities.unfolding import versal_unfolding
@@ -38,15 +35,16 @@ from zeeman.spectra import (
 )
 
 Array = NDArray[np.float64]
-Along = Literal["chord", "flat", "posterior"]
 Basis = tuple[tuple[tuple[int, ...], float | None], ...]
 
-GROUPS = 8
+GROUPS = 16
 """Parts of the rows whose fits give the errors."""
 DISAGREEMENT = 3.0
 """Of the two balls, in errors: from here on the degree does not suffice."""
 AGREEMENT = 0.8
 """Least cosine between the subspaces that two halves of the chains give; the whole is then about twice as close."""
+KNOWN = 2.0
+"""Errors from which on a gradient is one."""
 AT_ONCE = 8
 
 
@@ -66,6 +64,8 @@ class GermReading:
     verdict : Verdict
     reasons : tuple of str
     provenance : Provenance
+    offset : float
+        How far the other weights went to minimize the loss above the checkpoint itself, in radii.
     spread : Spread or None
         What the chains showed, where they chose the subspace.
     """
@@ -77,6 +77,7 @@ class GermReading:
     verdict: Verdict
     reasons: tuple[str, ...]
     provenance: Provenance
+    offset: float
     spread: Spread | None = None
 
 
@@ -128,19 +129,13 @@ def read_germ(
         raise ZeemanError(f"the subspace must have 1 to 4 dimensions, got {dimension}; choose fewer.")
     posterior = subject.sample(subject.series.at(step), component)
     energy = FlatEnergy(posterior)
-    spread, length = None, settings.localization**-0.5
-    if along == "chord":
-        frame, length = _chords(subject, step, component, energy, dimension)
-    elif along == "flat":
-        frame = flattest_directions(posterior, dimension)
-    else:
-        spread = _spread(subject, step, component, settings, dimension)
-        frame = spread.frame
-    reach = radius or length
+    subspace = choose_subspace(subject, step, settings, along, posterior, dimension)
+    frame, reach, spread = subspace.frame, radius or subspace.length, subspace.spread
     points = ball_points(dimension, degree)
     taylor, places = _potential(
         energy, frame, points, degree, reach, settings.localization / settings.n_beta, num_steps
     )
+    offset = float((places[0] - energy.center).norm()) / reach
     germ = classify_germ(taylor)
     basis = _unfolding(germ.name)
     deformations = {
@@ -156,7 +151,7 @@ def read_germ(
         {**chains, **how},
         versions(),
     )
-    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ, spread), origin, spread)
+    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ, spread), origin, offset, spread)
 
 
 def _potential(
@@ -192,52 +187,6 @@ def _deformed(
     return deform(germ.name, germ.split, fit, [exponent for exponent, _ in basis])
 
 
-def _chords(
-    subject: Subject, step: int, component: str, energy: FlatEnergy, dimension: int
-) -> tuple[torch.Tensor, float]:
-    """Orthonormal directions towards the next checkpoints, the nearest first, and the length of the first chord."""
-    steps = subject.series.steps
-    at = steps.index(step)
-    others = [*steps[at + 1 :], *reversed(steps[:at])][:dimension]
-    if len(others) < dimension:
-        raise ZeemanError(
-            f"{dimension} chords need as many other checkpoints, the series has {len(others)}; choose fewer dimensions."
-        )
-    center = energy.center.double()
-    chords = [FlatEnergy(_moved(subject, other, component)).center.double() - center for other in others]
-    subject.model(subject.series.at(step))
-    frame, triangle = torch.linalg.qr(torch.stack(chords, dim=1))
-    if float(triangle.diagonal().abs().min()) <= 1e-9 * float(triangle.abs().max()):
-        raise ZeemanError(
-            f"the weights of {component} do not move from step {step} to the next checkpoints, so there is no chord; "
-            "choose another component or --along flat."
-        )
-    return frame * triangle.diagonal().sign(), float(triangle[0, 0].abs())
-
-
-def _spread(subject: Subject, step: int, component: str, settings: SamplerSettings, dimension: int) -> Spread:
-    """Run the chains that an examination would run, and see where they spread."""
-    posterior = subject.posterior(
-        subject.series.at(step),
-        component,
-        n_beta=settings.n_beta,
-        localization=settings.localization,
-        batch_size=settings.batch_size,
-    )
-    return widest_directions(
-        posterior,
-        settings.sampler,
-        settings.schedule,
-        dimension,
-        seed=settings.seed,
-        num_chains=settings.num_chains,
-    )
-
-
-def _moved(subject: Subject, step: int, component: str) -> LocalPosterior:
-    return replace(subject.posterior(subject.series.at(step), component), shared={})
-
-
 def _row_losses(energy: FlatEnergy, asked: Observable, places: torch.Tensor) -> Array:
     """Mean loss of each row of a probe at each place, shape (rows, points)."""
     weight = asked.scored.double()
@@ -249,7 +198,7 @@ def _row_losses(energy: FlatEnergy, asked: Observable, places: torch.Tensor) -> 
 
 
 def _groups(rows: Array) -> Array:
-    """Means of up to 8 parts of rows, shape (groups, points)."""
+    """Means of up to 16 parts of rows, shape (groups, points)."""
     parts = np.array_split(rows, min(GROUPS, len(rows)))
     return np.stack([part.mean(axis=0) for part in parts])
 
@@ -271,6 +220,8 @@ def _unfolding(name: str) -> Basis:
 def _judge(taylor: Taylor, germ: GermPosterior, spread: Spread | None) -> tuple[Verdict, tuple[str, ...]]:
     """The first rule that fails, and in words all that do."""
     agreement = 1.0 if spread is None else float(spread.agreement.min())
+    elsewhere, slope = germ.of(REGULAR) >= 0.5, germ.gradient_errors
+    place = f"{germ.critical_distance:.2g} ± {germ.critical_distance_error:.1g}"
     rules = (
         (
             agreement < AGREEMENT,
@@ -278,16 +229,21 @@ def _judge(taylor: Taylor, germ: GermPosterior, spread: Spread | None) -> tuple[
             f"the subspaces of two halves of the chains meet at a cosine of {agreement:.2f} only",
         ),
         (
-            germ.of(REGULAR) >= 0.5,
+            elsewhere and slope >= KNOWN,
             Verdict.NOT_CRITICAL,
-            f"the nearest critical point lies {germ.critical_distance:.2g} ± {germ.critical_distance_error:.1g} radii "
-            f"away, and the gradient is {germ.gradient_errors:.1f} of its errors: with probability "
-            f"{germ.of(REGULAR):.0%} no germ sits here",
+            f"the nearest critical point lies {place} radii away, and the gradient is {slope:.1f} of its errors: with "
+            f"probability {germ.of(REGULAR):.0%} no germ sits here",
         ),
         (
             taylor.disagreement > DISAGREEMENT,
             Verdict.TOO_ANHARMONIC,
             f"the balls of the radius and of half of it disagree by {taylor.disagreement:.1f} errors",
+        ),
+        (
+            elsewhere and slope < KNOWN,
+            Verdict.NO_SIGNAL,
+            f"whether a critical point sits here is not known: the nearest lies {place} radii away, yet the gradient "
+            f"is only {slope:.1f} of its errors",
         ),
         (germ.probability < 0.5, Verdict.NO_SIGNAL, f"no class has more than {germ.probability:.0%}"),
     )

@@ -16,6 +16,7 @@ from zeeman.spectra.strata import (
     Conditions,
     cubic_discriminant,
     exceptional,
+    fourth_power,
     umbilic,
     up_to_order,
 )
@@ -109,7 +110,7 @@ class GermPosterior:
 
 
 def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior:
-    r"""Weigh the classes A_k, D_k, E_6, E_7, E_8, X_9 and P_8, and what is worse, by what must vanish for each.
+    r"""Weigh A_k, D_k, E_6, E_7, E_8, X_9, W_12, N_16, P_8 and what is worse, by what must vanish for each.
 
     A class S of codimension s is {T = 0} for s conditions T. With the covariance C of T̂, propagated from the
     coefficients, its evidence against the open set of all germs is the Savage–Dickey ratio
@@ -202,7 +203,9 @@ def _classes(corank: int, degree: int) -> Iterator[tuple[str, Conditions]]:
             yield "E6", exceptional(6)
             yield "E7", exceptional(7)
             yield "X9+", up_to_order(2, 3)
+            yield "W12+", fourth_power
         if degree >= 5:
+            yield "N16+", up_to_order(2, 4)
             yield "E8", exceptional(8)
             yield "J10+", exceptional(9)
     else:
