@@ -89,6 +89,12 @@ def test_a_germ_in_a_transformer_is_read_along_the_chord() -> None:
     assert reading.taylor.coefficients[4] * reading.taylor.scale == pytest.approx(1.0, rel=0.02)
 
 
+def test_a_potential_that_the_rows_do_not_show_has_no_class() -> None:
+    """With noise as large as the weights every coefficient is within its errors."""
+    reading = read_germ(taught(Twins, noise=3.0, rows=8), 0, CHAINS, along="flat")
+    assert reading.verdict is not Verdict.OK
+
+
 def test_chains_that_show_no_subspace_are_a_verdict(subject: Subject) -> None:
     short = SamplerSettings(num_draws=4, num_burnin_steps=0, num_chains=2)
     reading = read_germ(subject, subject.series.steps[-1], short, along="posterior", degree=4)

@@ -41,7 +41,7 @@ def germ(
         Directions towards the next checkpoints, those in which the component's Hessian is least, or those in which
         chains spread most.
     component
-        Weights that move, such as l0h1; for flat at most 4,000.
+        Weights that move, such as l0h1; for flat at most 4,096.
     dimension
         Directions, 1 to 4.
     degree

@@ -45,6 +45,8 @@ AGREEMENT = 0.8
 """Least cosine between the subspaces that two halves of the chains give; the whole is then about twice as close."""
 KNOWN = 2.0
 """Errors from which on a gradient is one."""
+SEEN = 3.0
+"""Errors that the largest coefficient must stand above 0; it sets the scale."""
 AT_ONCE = 8
 
 
@@ -222,6 +224,8 @@ def _judge(taylor: Taylor, germ: GermPosterior, spread: Spread | None) -> tuple[
     agreement = 1.0 if spread is None else float(spread.agreement.min())
     elsewhere, slope = germ.of(REGULAR) >= 0.5, germ.gradient_errors
     place = f"{germ.critical_distance:.2g} ± {germ.critical_distance_error:.1g}"
+    largest = int(np.abs(taylor.coefficients).argmax())
+    signal = float(abs(taylor.coefficients[largest]) / max(1e-300, taylor.covariance[largest, largest] ** 0.5))
     rules = (
         (
             agreement < AGREEMENT,
@@ -244,6 +248,11 @@ def _judge(taylor: Taylor, germ: GermPosterior, spread: Spread | None) -> tuple[
             Verdict.NO_SIGNAL,
             f"whether a critical point sits here is not known: the nearest lies {place} radii away, yet the gradient "
             f"is only {slope:.1f} of its errors",
+        ),
+        (
+            signal < SEEN,
+            Verdict.NO_SIGNAL,
+            f"the largest coefficient, which sets the scale, is only {signal:.1f} of its errors",
         ),
         (germ.probability < 0.5, Verdict.NO_SIGNAL, f"no class has more than {germ.probability:.0%}"),
     )
