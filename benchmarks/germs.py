@@ -150,11 +150,11 @@ def networks() -> dict[str, object]:
         *((0.1, 32, n_beta) for n_beta in (10.0, 100.0, 1e3)),
     )
     for i, (noise, count, n_beta) in enumerate(settings):
-        subjects = [taught(Twins, 100 * i + seed, noise, count) for seed in range(12)]
+        subjects = [taught(Twins, 7000 + 100 * i + seed, noise, count) for seed in range(12)]
         label = f"twin tanh units, d = 51, noise {noise:g}, {count} rows, n_beta {n_beta:g}, flat"
         rows[label] = _told("A3", _readings(subjects, n_beta=n_beta, along="flat"))
     for n_beta in (100.0, 1e3, 1e4):
-        subjects = [taught(Twins, int(n_beta) + seed, 0.1) for seed in range(6)]
+        subjects = [taught(Twins, 70000 + int(n_beta) + seed, 0.1) for seed in range(6)]
         label = f"twin tanh units, d = 51, noise 0.1, 32 rows, n_beta {n_beta:g}, posterior"
         rows[label] = _told("A3", _readings(subjects, n_beta=n_beta, along="posterior"))
     for noise in (0.0, 0.1, 0.3):
