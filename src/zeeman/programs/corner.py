@@ -121,9 +121,9 @@ def _blocks(syndromes: list[Exponents]) -> Iterator[tuple[list[int], list[tuple[
             else:
                 apart.append((names, group))
         groups = [*apart, (support, members)]
-    for support, group in groups:
-        names = sorted(support)
-        yield names, [tuple(a.get(k, 0) for k in names) for a in group]
+    for coordinates, group in groups:
+        ordered = sorted(coordinates)
+        yield ordered, [tuple(a.get(k, 0) for k in ordered) for a in group]
 
 
 def _spanning(syndromes: list[Exponents], solution: Corner) -> Iterator[Weights]:
