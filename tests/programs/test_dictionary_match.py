@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import random
-import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from zeeman.cli import main
 from zeeman.errors import ZeemanError
 from zeeman.programs import Entry, Measured, Posterior, entries, find, match, measured_fields
 from zeeman.programs.evidence import GermClass, LearningCoefficient, Spread, Weights, log_even
@@ -107,7 +107,7 @@ def test_a_spread_shrinks_as_twice_the_least_weight() -> None:
 @pytest.mark.parametrize("name", ["A5", "X9", "x^2 y^4", "D4 squared"])
 def test_a_spread_shrinks_as_the_integral_says(name: str) -> None:
     """⟨x² + y²⟩ on the unit box by quadrature in log x and log y, at two cold temperatures."""
-    nodes = np.exp(np.linspace(math.log(1e-13), 0.0, 3000))
+    nodes = np.exp(np.linspace(math.log(1e-13), 0.0, 1000))
     x, y = nodes[:, None], nodes[None, :]
     potential = {
         "A5": x**6 + y**2,
@@ -130,7 +130,7 @@ def test_squares_more_change_nothing() -> None:
     """λ + k/2 with a Hessian of rank r + k is the same singularity, whatever k."""
     among = [one for one in entries() if one.kind != "program"]
     found = [
-        match(Measured(llc=(0.76 + k / 2, 0.03), hessian_rank=2 + k, weights=((0.25, 0.02),)), among) for k in range(40)
+        match(Measured(llc=(1.26 + k / 2, 0.03), hessian_rank=2 + k, weights=((0.25, 0.02),)), among) for k in range(40)
     ]
     for one in found[1:]:
         assert one.none == pytest.approx(found[0].none)
@@ -160,15 +160,20 @@ def test_the_prior_of_the_sampler_is_taken_out() -> None:
 # ---- calibration
 
 
-def simulated(draw: random.Random, kinds: set[str], rank: int | None) -> tuple[str | None, Measured]:
-    """Draw a truth as the prior says, an entry or none, and measure it with the errors that are claimed."""
-    taking_part = [
+def can_be_read(kinds: set[str], rank: int | None) -> list[Entry]:
+    return [
         one
         for one in losses()
         if one.rlct is not None and (rank is None or (hessian_rank(one) or 0) <= rank)
         and (kinds & {"llc", "multiplicity"} or ("weights" in kinds and one.invariants["weights"]) or (
             "spread" in kinds and spread_exponent(one) is not None) or ("classes" in kinds and one.invariants["ade"]))
     ]  # fmt: skip
+
+
+def simulated(
+    draw: random.Random, kinds: set[str], rank: int | None, taking_part: list[Entry]
+) -> tuple[str | None, Measured]:
+    """Draw a truth as the prior says, an entry or none, and measure it with the errors that are claimed."""
     pairs = sorted({(one.rlct, one.multiplicity) for one in taking_part}, key=str)
     pair = draw.choice(pairs)
     entry = draw.choice([one for one in taking_part if (one.rlct, one.multiplicity) == pair])
@@ -226,8 +231,9 @@ def test_claimed_probabilities_come_true(kinds: str, rank: int | None) -> None:
     """The likeliest answer with probability p is right in a share p of draws: over all, and among sure and unsure."""
     draw = random.Random(kinds)
     rows = []
+    taking_part = can_be_read(set(kinds.split()), rank)
     for _ in range(600):
-        name, measured = simulated(draw, set(kinds.split()), rank)
+        name, measured = simulated(draw, set(kinds.split()), rank, taking_part)
         p, names = best(match(measured))
         rows.append((p, name is None if names is None else name in names))
     for part in (rows, [r for r in rows if r[0] > 0.9], [r for r in rows if r[0] <= 0.9]):
@@ -252,7 +258,7 @@ def test_planted_entries_are_found_where_the_error_is_small() -> None:
         Measured(llc=(0.59, 0.005), weights=((0.41, 0.01), (0.18, 0.01))),
         Measured(llc=(0.25, 0.005), spread=(0.8, 0.01), dimension=1),
         Measured(weights=((0.41, 0.005), (0.5, 0.005))),
-        Measured(llc=(3.9, 0.01), hessian_rank=7),
+        Measured(llc=(3.87, 0.005), hessian_rank=7),
     ],
 )
 def test_what_nothing_explains_is_none_of_these(measured: Measured) -> None:
@@ -326,24 +332,25 @@ def test_files_that_are_no_reading(content: dict[str, Any], said: str) -> None:
 # ---- the commands
 
 
-def dictionary(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "zeeman.cli", "dictionary", *arguments], capture_output=True, text=True
-    )
+def test_the_commands(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def dictionary(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["zeeman", "dictionary", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as stopped:
+            status = int(stopped.code or 0)
+        return status, *capsys.readouterr()
 
-
-def test_the_commands(tmp_path: Path) -> None:
-    printed = tmp_path / "density.json"
+    printed, page = tmp_path / "density.json", tmp_path / "page.html"
     content = {"llc": 0.2513, "llc_se": 0.002, "multiplicity": 1, "multiplicity_posterior": {"1": 0.98, "2": 0.02}}
     printed.write_text(json.dumps(content | {"verdict": "ok", "reasons": [], "seconds": 1.0}))
-    given = ("match", "--from", str(printed), "--weights", "0.25:0.01", "--json")
-    matched = json.loads(dictionary(*given).stdout)
-    assert set(matched["rivals"][0]["names"]) == {"x^4", "Curie-Weiss"}
-    assert "cannot tell apart" in dictionary("match", "--llc", "0.5", "--error", "0.02").stdout
-    page = tmp_path / "page.html"
-    assert dictionary("page", "--out", str(page), "--llc", "0.75", "--error", "0.01").returncode == 0
+    _, out, _ = dictionary("match", "--from", printed, "--weights", "0.25:0.01", "--json")
+    assert set(json.loads(out)["rivals"][0]["names"]) == {"x^4", "Curie-Weiss"}
+    assert "cannot tell apart" in dictionary("match", "--llc", 0.5, "--error", 0.02)[1]
+    assert dictionary("page", "--out", page, "--llc", 0.75, "--error", 0.01)[0] == 0
     assert page.stat().st_size < 400_000
-    for wrong, said in ((("match", "--llc", "1"), "--error"), (("match", "--weights", "a:b"), "--weights")):
-        told = dictionary(*wrong)
-        assert (told.returncode, told.stderr.count("\n")) == (2, 1)
-        assert said in told.stderr
+    for wrong, said in ((("match", "--llc", 1), "--error"), (("match", "--weights", "a:b"), "--weights")):
+        status, _, err = dictionary(*wrong)
+        assert (status, err.count("\n")) == (2, 1)
+        assert said in err

@@ -10,13 +10,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import NormalDist
 from typing import Any, Protocol
 
 from zeeman.programs.dictionary import Entry
 from zeeman.programs.predictions import HALF, spread_exponent, threshold_with_squares
 
-NORMAL = NormalDist()
 FAR = 30.0
 """Standard errors outside of an interval from which on the tail of the normal law has its asymptotic form."""
 Measurement = tuple[float, float]
@@ -234,7 +232,8 @@ def log_even(measured: Measurement, low: float, high: float) -> float:
         start, end = -end, -start
     if end < -FAR:
         return -0.5 * end**2 - math.log(-end * math.sqrt(2 * math.pi) * (high - low))
-    return math.log((NORMAL.cdf(end) - NORMAL.cdf(start)) / (high - low))
+    inside = math.erfc(-end / math.sqrt(2)) - math.erfc(-start / math.sqrt(2))
+    return math.log(inside / 2 / (high - low))
 
 
 def _log_assignments(chances: Sequence[Sequence[float]], counts: Sequence[int]) -> float:

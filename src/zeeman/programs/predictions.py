@@ -5,8 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 
-from sympy.polys.rings import PolyElement
-
 from zeeman.programs.dictionary import Entry
 from zeeman.singularities.newton import newton_rlct
 from zeeman.singularities.polynomials import parse_germ
@@ -26,8 +24,7 @@ def hessian_rank(entry: Entry) -> int | None:
     >>> [hessian_rank(find(name)) for name in ("A3", "x^4", "reduced rank 2-2-1, rank 0", "latch")]
     [1, 0, 0, None]
     """
-    f = _polynomial(entry)
-    return None if f is None else f.ring.ngens - corank(f)
+    return None if entry.kind == "program" else _rank(entry.source)
 
 
 def threshold_with_squares(entry: Entry, rank: int | None) -> Fraction | None:
@@ -60,18 +57,20 @@ def spread_exponent(entry: Entry) -> Fraction | None:
     >>> [str(spread_exponent(find(name))) for name in ("A3", "x^2 y^2", "A2 squared", "latch")]
     ['1/2', '0', 'None', 'None']
     """
-    f = _polynomial(entry)
-    if f is None or not entry.is_loss or any(c < 0 or any(e % 2 for e in a) for a, c in f.terms()):
+    return None if entry.kind == "program" else _exponent(entry.source)
+
+
+@cache
+def _rank(source: str) -> int:
+    f = parse_germ(source).polynomial
+    return int(f.ring.ngens) - corank(f)
+
+
+@cache
+def _exponent(source: str) -> Fraction | None:
+    f = parse_germ(source).polynomial
+    if any(c < 0 or any(e % 2 for e in a) for a, c in f.terms()):
         return None
     size, support = f.ring.ngens, f.monoms()
     found = [newton_rlct(support, [2 * int(i == k) for i in range(size)]).value for k in range(size)]
     return min(found) - newton_rlct(support).value
-
-
-def _polynomial(entry: Entry) -> PolyElement | None:
-    return None if entry.kind == "program" else _parsed(entry.source)
-
-
-@cache
-def _parsed(source: str) -> PolyElement:
-    return parse_germ(source).polynomial
