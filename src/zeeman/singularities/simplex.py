@@ -111,6 +111,6 @@ class PackingTableau:
             elif factor:
                 target[:] = [(a * pivot - factor * b) // last for a, b in zip(target, pivot_row, strict=True)]
             elif pivot != last:
-                target[:] = [a * pivot // last for a in target]
+                target[:] = [a * pivot // last if a else 0 for a in target]
         self.denominator = pivot
         self.basis[row] = column
