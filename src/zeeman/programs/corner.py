@@ -52,7 +52,7 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
     -------
     Corner
     """
-    every = {_key(a): dict(a) for a in syndromes}
+    every = {key(a): dict(a) for a in syndromes}
 
     def broken(weights: Weights) -> list[Exponents]:
         found = [a for a in every.values() if _order(a, weights) < 1]
@@ -60,13 +60,13 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
 
     used: dict[tuple[tuple[int, int], ...], Exponents] = {}
     while True:
-        solution = _solve(list(used.values()))
+        solution = optimum(list(used.values()))
         new = broken(solution.weights)
         if not new and solution.multiplicity > 1:
             new = next((found for w in _spanning(list(used.values()), solution) if (found := broken(w))), [])
         if not new:
             return solution
-        used |= {_key(a): a for a in _fewest(new)}
+        used |= {key(a): a for a in _fewest(new)}
 
 
 def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
@@ -76,7 +76,8 @@ def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
     return singles + ranked[len(singles) : len(singles) + most]
 
 
-def _key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+def key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+    """What a set of exponents is known by."""
     return tuple(sorted(exponents.items()))
 
 
@@ -84,8 +85,22 @@ def _order(exponents: Exponents, weights: Weights) -> Fraction:
     return sum((n * weights.get(k, Fraction(0)) for k, n in exponents.items()), Fraction(0))
 
 
-def _solve(syndromes: list[Exponents], densities: Weights | None = None) -> Corner:
-    """Exact optimum, block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1."""
+def optimum(syndromes: list[Exponents], densities: Weights | None = None) -> Corner:
+    """Solve the program exactly, min Σ_i (1 + h_i) w_i for the density ∏ ε_i^{h_i}, over syndromes that are all.
+
+    Block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1.
+
+    Parameters
+    ----------
+    syndromes : list of exponents
+    densities : dict of int to Fraction, optional
+        h, 0 where left out.
+
+    Examples
+    --------
+    >>> [str(optimum([{0: 1, 1: 1}], h).value) for h in (None, {0: Fraction(1)})]
+    ['1', '1']
+    """
     value, faces = Fraction(0), 0
     weights: Weights = {}
     shares: list[tuple[Exponents, Fraction]] = []
@@ -125,7 +140,7 @@ def _spanning(syndromes: list[Exponents], solution: Corner) -> Iterator[Weights]
         if _dimension(points, names) == solution.multiplicity - 1:
             return
         tilt = Fraction(1, 10 ** (4 + attempt // 100))
-        found = _solve(syndromes, {k: tilt * draw.randint(-99, 99) / 99 for k in names}).weights
+        found = optimum(syndromes, {k: tilt * draw.randint(-99, 99) / 99 for k in names}).weights
         if sum(found.values()) == solution.value:
             points.append(found)
             yield found
