@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from itertools import product
+from itertools import combinations, product
 
 from sympy import QQ
 from sympy.polys.euclidtools import dup_gcd
@@ -82,6 +82,31 @@ def germ_faces(f: PolyElement) -> FaceReport:
         zeros += [face] if met else []
     reason = f"each of {len(found)} compact faces is non-degenerate on the real torus"
     return FaceReport(True, reason, None if undecided else tuple(zeros))
+
+
+def crosses_at_worst(f: PolyElement) -> bool:
+    """Whether every singular zero of a face polynomial on the torus has a Hessian of rank two or more.
+
+    Its log canonical threshold there is then 1, as that of a crossing. By inversion of adjunction on the divisors of a
+    toric modification the Newton polyhedron gives λ of f, and m, where it says λ < 1.
+    """
+    found = _faces_of([f])
+    return not isinstance(found, str) and not any(_bends_at_most_once(on_torus([on_face(f, a)])[0]) for a in found)
+
+
+def _bends_at_most_once(form: PolyElement) -> bool:
+    """Whether a form may have a singular zero with a Hessian of rank at most one; False only where that is certain."""
+    if not _singular(form):
+        return False
+    gens = form.ring.gens
+    slopes = [x * form.diff(x) for x in gens]
+    bends = [[x * slope.diff(x) for x in gens] for slope in slopes]
+    minors = [
+        bends[i][k] * bends[j][n] - bends[i][n] * bends[j][k]
+        for i, j in combinations(range(len(gens)), 2)
+        for k, n in combinations(range(len(gens)), 2)
+    ]
+    return not any(minors) or _may_meet_on_torus([form, *slopes, *minors])
 
 
 def ideal_faces(generators: Sequence[PolyElement]) -> FaceReport:

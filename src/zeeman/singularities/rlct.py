@@ -16,7 +16,7 @@ from zeeman.singularities.forms import initial_form, keep_variables, variables_o
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
-from zeeman.singularities.nondegeneracy import germ_faces
+from zeeman.singularities.nondegeneracy import crosses_at_worst, germ_faces
 from zeeman.singularities.plane import NotDecided, resolve
 from zeeman.singularities.polynomials import Germ, Ideal
 from zeeman.singularities.series import order_of
@@ -205,10 +205,11 @@ def _by_newton(f: PolyElement, sign: str | None, shifts: Sequence[int] | None = 
     """The Newton polyhedron, where it is certified; real zeros of faces are seen as branches of f, with λ ≤ 1."""
     if any(k > 1 for g, k in _factors(f) if len(g) > 1):
         return _by_newton_of_reduced(f, shifts)
-    report = germ_faces(f)
+    report, found = germ_faces(f), newton_rlct(list(f), shifts)
     if not report.nondegenerate:
+        if found.value < 1 and crosses_at_worst(f):
+            return exact(found.value, found.multiplicity, "Newton polyhedron, whose faces cross themselves at worst")
         return None
-    found = newton_rlct(list(f), shifts)
     how = f"Newton polyhedron, {report.reason}"
     zeros = () if sign in ("+", "-") else report.zeros
     if found.value < 1 or zeros == ():
