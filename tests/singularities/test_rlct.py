@@ -219,11 +219,20 @@ def test_faces_that_cross_themselves_leave_the_polyhedron_its_word(text, value, 
     assert (str(found.value), found.multiplicity) == (value, multiplicity)
 
 
-def test_sheets_that_touch_are_no_crossing():
-    """With u = x − yz it is u³ + y⁸ + z⁸, of 1/3 + 1/4; the polyhedron says 2/3."""
-    assert newton_rlct(list(parse_germ("(x - y*z)^3 + y^8 + z^8").polynomial)).value == Fraction(2, 3)
-    found = rlct(parse_germ("(x - y*z)^3 + y^8 + z^8"))
-    assert found.lower <= Fraction(7, 12) <= found.upper
+@pytest.mark.parametrize(
+    ("text", "value", "multiplicity"),
+    [
+        ("(x - y*z)^3 + y^8 + z^8", "7/12", 1),
+        ("(z - x^2 - y^2)^3 + x^7*y", "10/21", 1),
+        ("(x - y*z)^2*(y - x*z)^2 + z^9", "11/18", 2),
+        ("(w - x*y*z)^3 + x^8 + y^8 + z^8", "17/24", 1),
+    ],
+)
+def test_sheets_that_touch_are_taken_as_coordinates(text, value, multiplicity):
+    """With u = x − yz the first is u³ + y⁸ + z⁸, of 1/3 + 1/4, where the polyhedron says 2/3; the third is u²v² + z⁹."""
+    assert newton_rlct(list(parse_germ(text).polynomial)).value >= Fraction(value)
+    found = rlct(parse_germ(text))
+    assert (str(found.value), found.multiplicity) == (value, multiplicity)
 
 
 def products(sizes):
