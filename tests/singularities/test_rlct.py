@@ -229,7 +229,7 @@ def test_faces_that_cross_themselves_leave_the_polyhedron_its_word(text, value, 
     ],
 )
 def test_sheets_that_touch_are_taken_as_coordinates(text, value, multiplicity):
-    """With u = x − yz the first is u³ + y⁸ + z⁸, of 1/3 + 1/4, where the polyhedron says 2/3; the third is u²v² + z⁹."""
+    """With u = x − yz the first is u³ + y⁸ + z⁸, and the polyhedron said 2/3; the third is u²v² + z⁹."""
     assert newton_rlct(list(parse_germ(text).polynomial)).value >= Fraction(value)
     found = rlct(parse_germ(text))
     assert (str(found.value), found.multiplicity) == (value, multiplicity)
