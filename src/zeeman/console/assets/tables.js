@@ -113,7 +113,7 @@ const movedChange = (moved) => el("span", { class: "change" }, `${isNumber(moved
 function movedProbes(transition) {
   const moved = list(transition.probes);
   if (!moved.length) return el("p", { class: "quiet-line" }, "no probe moved");
-  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}`), movedChange(probe), isNumber(probe.p_value) ? el("span", { class: "ends" }, `p ${formatNumber(probe.p_value, 2)}, q ${formatNumber(probe.q_value, 2)}`) : null)));
+  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}${isNumber(probe.chance) ? ` (chance ${formatNumber(probe.chance)})` : ""}`), movedChange(probe), isNumber(probe.p_value) ? el("span", { class: "ends" }, `p ${formatNumber(probe.p_value, 2)}, q ${formatNumber(probe.q_value, 2)}`) : null)));
 }
 
 function movedComponents(transition) {
