@@ -1,5 +1,9 @@
 """What changes along a training run: change points, pulses of rate, transitions. Arrays in, dataclasses out."""
 
+from zeeman.phases.competition import Competition as Competition
+from zeeman.phases.competition import compete as compete
+from zeeman.phases.competition import critical_n as critical_n
+from zeeman.phases.competition import phase_weight as phase_weight
 from zeeman.phases.matching import Match as Match
 from zeeman.phases.matching import match_windows as match_windows
 from zeeman.phases.pulses import Pulse as Pulse
