@@ -48,7 +48,7 @@ def two_states(rng: Rng, gap: float, keep: float) -> list[Sweep]:
                 state = np.where(rng.random(CHAINS) < keep, state, rng.random(CHAINS) < weight)
                 energies = n * gap + rng.gamma(1 / 8, size=CHAINS), rng.gamma(1 / 2, size=CHAINS)
                 draws[i, start, :, max(k, 0)] = np.where(state, energies[1], energies[0])
-    return [Sweep(control, draws)]
+    return [Sweep(control, draws, in_n=True)]
 
 
 def curie_weiss(rng: Rng, sizes: Sequence[int], temperatures: Floats, fields: Floats, *, of: str) -> list[Sweep]:
@@ -95,7 +95,7 @@ def langevin(rng: Rng, force: Callable[[Floats, float], Floats], energy: Callabl
         w = w + size * force(w, n) + math.sqrt(2 * size) * rng.standard_normal(w.shape)
         if step >= 20 * every and step % every == every - 1:
             draws.append(control[:, None, None] * energy(w))
-    return [Sweep(control, np.stack(draws[:DRAWS], axis=-1))]
+    return [Sweep(control, np.stack(draws[:DRAWS], axis=-1), in_n=True)]
 
 
 def deep_linear(rng: Rng, depth: int) -> list[Sweep]:
@@ -127,14 +127,14 @@ def drifting(rng: Rng) -> list[Sweep]:
 
 def nothing(rng: Rng) -> list[Sweep]:
     """One singular minimum swept in n: n L is Gamma(λ) throughout."""
-    return [Sweep(np.geomspace(1, 100, POINTS), rng.gamma(2.0, size=(POINTS, 2, CHAINS, DRAWS)))]
+    return [Sweep(np.geomspace(1, 100, POINTS), rng.gamma(2.0, size=(POINTS, 2, CHAINS, DRAWS)), in_n=True)]
 
 
 def descent(rng: Rng) -> list[Sweep]:
     """A slope: n s w + ½ w² with the restraint at the earlier state; X = n L = n s w falls smoothly."""
     control = np.geomspace(0.5, 8, POINTS)
     w = -control[:, None, None, None] + rng.standard_normal((POINTS, 2, CHAINS, DRAWS))
-    return [Sweep(control, control[:, None, None, None] * w)]
+    return [Sweep(control, control[:, None, None, None] * w, in_n=True)]
 
 
 W = np.linspace(-4, 4, 4001)

@@ -25,7 +25,7 @@ def two_states(rng: np.random.Generator, gap: float = 1e-4, *, stay: bool) -> Sw
     weight = phase_weight(control, gap, 3 / 8, constant)[:, None, None, None]
     later = np.arange(2)[:, None, None] if stay else rng.random((9, *SHAPE)) < weight
     simple = gap * control[:, None, None, None] + rng.gamma(1 / 8, size=(9, *SHAPE))
-    return Sweep(control, np.where(later, rng.gamma(1 / 2, size=(9, *SHAPE)), simple))
+    return Sweep(control, np.where(later, rng.gamma(1 / 2, size=(9, *SHAPE)), simple), in_n=True)
 
 
 def quartic(rng: np.random.Generator, size: float) -> Sweep:
@@ -88,10 +88,10 @@ def test_the_llc_of_the_deformed_germ_is_one_function_of_u() -> None:
 def test_one_minimum_is_no_transition_and_a_slope_is_continuous() -> None:
     rng = np.random.default_rng(0)
     control = np.geomspace(0.5, 8, 9)
-    still = judge_order(Sweep(control, rng.gamma(2.0, size=(9, *SHAPE))))
+    still = judge_order(Sweep(control, rng.gamma(2.0, size=(9, *SHAPE)), in_n=True))
     assert (still.order, still.reason) == ("undetermined", "nothing changes along the sweep beyond its spread")
     slope = control[:, None, None, None] * (rng.normal(size=(9, *SHAPE)) - control[:, None, None, None])
-    assert judge_order(Sweep(control, slope)).order == "second"
+    assert judge_order(Sweep(control, slope, in_n=True)).order == "second"
 
 
 def test_hysteresis_alone_is_not_enough() -> None:
@@ -111,7 +111,7 @@ def test_chains_that_still_move_take_no_part() -> None:
 
 def test_units_do_not_matter() -> None:
     sweep = two_states(np.random.default_rng(5), stay=False)
-    one, other = judge_order(sweep), judge_order(Sweep(7 * sweep.control, 3 * sweep.draws - 1))
+    one, other = judge_order(sweep), judge_order(Sweep(7 * sweep.control, 3 * sweep.draws, in_n=True))
     assert one.order == other.order
     assert one.p_value == pytest.approx(other.p_value, rel=1e-6)
 

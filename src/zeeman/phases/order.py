@@ -27,8 +27,11 @@ MAX_RHAT = 1.1
 MAX_DISAGREEMENT = 8.0
 MAX_DRIFT = 4.0
 """Beyond these (`sampling.health`) the chains of one start have not settled, and their point takes no part."""
-PEAK = 3.0
-"""Heat capacity at its peak over that at the ends, which one smooth change does not reach."""
+TWO_STATES = 0.45
+"""Share of the variance of a mixture of two states that only first order shows: 1 where each state stays as it is, .55
+where both move along the sweep as λ/n does; continuous changes reach .33 (a pitchfork swept over sixteen times n_c)."""
+BETWEEN = 0.05
+"""Least product of the weights that the two ends have in a point, for it to lie between them."""
 CLOSE = 0.2
 """Share of the sweep's whole change within which two starts agree."""
 CROSSES = 2.0
@@ -47,11 +50,14 @@ class Sweep:
     control : array, shape (points,)
         n or nβ, the amplitude t of a deformation, a field: rising.
     draws : array, shape (points, starts, chains, draws)
-        X with ⟨X⟩ = ∂F/∂control, whose mean jumps at a transition of first order: n φ for n(K + t φ) swept in t. Swept
-        in n or nβ, give the energy n L. A coordinate will not do: below a transition of second order that breaks a
-        symmetry it has two modes, which X does not tell apart. Starts are chains from either side; exact draws are one.
+        X with ⟨X⟩ = ∂F/∂control, whose mean jumps at a transition of first order: n φ for n(K + t φ) swept in t. A
+        coordinate will not do: below a transition of second order that breaks a symmetry it has two modes, which X does
+        not tell apart. Starts are chains from either side; exact draws are one.
     size : float
         n of a sweep in t, larger for a sharper transition.
+    in_n : bool
+        Whether the control is n or nβ. The draws are then n L, which one minimum leaves as they are, in place of the L
+        that is conjugate to n.
 
     Raises
     ------
@@ -62,6 +68,7 @@ class Sweep:
     control: Floats
     draws: Floats
     size: float = 1.0
+    in_n: bool = False
 
     def __post_init__(self) -> None:
         shape = np.shape(self.draws)
@@ -74,6 +81,11 @@ class Sweep:
             raise ZeemanError("a sweep needs a rising control and finite draws; sort it, and leave out lost chains.")
 
     @property
+    def conjugate(self) -> Floats:
+        """∂F/∂control of each draw."""
+        return self.draws / self.control[:, None, None, None] if self.in_n else self.draws
+
+    @property
     def settled(self) -> NDArray[np.bool_]:
         """Whether the chains of each point settled, those of each start for themselves; shape (points,)."""
         return np.array([all(_settled(chains) for chains in point) for point in self.draws])
@@ -81,7 +93,7 @@ class Sweep:
     def kept(self) -> Sweep | None:
         """The sweep without the points that did not settle; None where less than three are left."""
         keep = self.settled
-        return Sweep(self.control[keep], self.draws[keep], self.size) if keep.sum() >= 3 else None
+        return Sweep(self.control[keep], self.draws[keep], self.size, self.in_n) if keep.sum() >= 3 else None
 
 
 def _settled(chains: Floats) -> bool:
@@ -177,23 +189,35 @@ def two_peaks(sweep: Sweep) -> Evidence:
 
 
 def heat_peak(sweep: Sweep) -> Evidence | None:
-    """Var(X) at its peak over the larger one of the two ends: two states of n ΔL apart add (n ΔL)²/4 to λ.
+    """Variance of X at its peak, as a share of what a mixture of the states at the two ends would have.
 
-    It is that of equilibrium, so None where chains from either side differ at some point.
+    Two states a and b whose mean is m add (m − a)(b − m) to the variance that each has by itself, at the middle
+    (n ΔL)²/4; here a, b are the means of the ends, and what each has by itself lies between their variances (by their
+    geometric mean, weighted by place). It is that of equilibrium, so None where chains from either side differ at some
+    point, or where no point lies between the ends.
     """
-    if sweep.draws.shape[1] > 1 and _gaps(sweep)[2].min() < LEVEL:
+    apart = sweep.draws.shape[1] > 1 and _gaps(sweep)[2].min() < LEVEL
+    shares = _share_of_mixture(sweep.conjugate)
+    if apart or np.isnan(shares).all():
         return None
-    value, error = _jackknife(sweep.draws, _log_peak)
-    above, below = _above(value, error, math.log(PEAK), sweep), _above(-value, error, -math.log(PEAK), sweep)
+    at = int(np.nanargmax(shares))
+    value, error = _jackknife(sweep.conjugate, lambda draws: float(_share_of_mixture(draws, 0.0)[at]))
+    above, below = _above(value, error, TWO_STATES, sweep), _above(-value, error, -TWO_STATES, sweep)
     says: Kind = "first" if above < LEVEL else "second" if below < AGREES else "undetermined"
-    ratio = math.exp(value)
-    text = f"its heat capacity peaks at {ratio:.2g} ± {ratio * error:.1g} times that at the ends"
-    return Evidence("heat capacity", ratio, ratio * error, below if says == "second" else above, says, text)
+    text = f"its heat capacity reaches {value:.2f} ± {error:.2f} of that of two states"
+    return Evidence("heat capacity", value, error, below if says == "second" else above, says, text)
 
 
-def _log_peak(draws: Floats) -> float:
-    spread = draws.reshape(len(draws), -1).var(axis=1)
-    return float(np.log(spread.max() / max(spread[0], spread[-1])))
+def _share_of_mixture(draws: Floats, least: float = BETWEEN) -> Floats:
+    """The share at each point; NaN where it does not lie between the ends."""
+    flat = draws.reshape(len(draws), -1)
+    mean, spread = flat.mean(axis=1), flat.var(axis=1)
+    place = np.linspace(0, 1, len(flat))
+    own = spread[0] ** (1 - place) * spread[-1] ** place
+    mixed = (mean - mean[0]) * (mean[-1] - mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares: Floats = np.where(mixed > least * (mean[-1] - mean[0]) ** 2, (spread - own) / mixed, math.nan)
+    return shares
 
 
 def _jackknife(draws: Floats, statistic: Callable[[Floats], float]) -> tuple[float, float]:
@@ -219,7 +243,7 @@ def hysteresis(sweep: Sweep) -> Evidence | None:
     if sweep.draws.shape[1] < 2:
         return None
     gap, error, p = _gaps(sweep)
-    freedom, change = 2 * (sweep.draws.shape[2] - 1), np.ptp(_mean(sweep)[0])
+    freedom, change = 2 * (sweep.draws.shape[2] - 1), np.ptp(sweep.conjugate.mean(axis=(1, 2, 3)))
     at = int(p.argmin()) if p.min() < 1 else int(abs(gap / error).argmax())
     close = float(student.cdf((abs(gap) - CLOSE * change) / error, freedom).max())
     says: Kind = "first" if p[at] < LEVEL else "second" if close < AGREES else "undetermined"
@@ -229,10 +253,10 @@ def hysteresis(sweep: Sweep) -> Evidence | None:
 
 def _gaps(sweep: Sweep) -> tuple[Floats, Floats, Floats]:
     """Difference of the last and the first start at each point, its error, and its p times the number of points."""
-    means = sweep.draws.mean(axis=-1)[:, [0, -1]]
+    means = sweep.conjugate.mean(axis=-1)[:, [0, -1]]
     chains = means.shape[2]
     gap = means[:, 1].mean(axis=1) - means[:, 0].mean(axis=1)
-    error = np.sqrt((means.var(axis=2, ddof=1) / chains).sum(axis=1)) + 1e-12
+    error = np.maximum(np.sqrt((means.var(axis=2, ddof=1) / chains).sum(axis=1)), np.finfo(float).tiny)
     p = np.minimum(1.0, 2 * len(gap) * student.sf(abs(gap) / error, 2 * (chains - 1)))
     # Chains that are apart by chance of a few means, yet mix by ranks, are not held apart.
     p[[not rhat(point.reshape(-1, point.shape[-1])) > MAX_RHAT for point in sweep.draws]] = 1.0
@@ -265,10 +289,10 @@ def judge_order(sweeps: Sweep | Sequence[Sweep], *, critical: float = 0.0) -> Or
     """Tell the order of the transition that one sweep crosses, or sweeps of several sizes.
 
     First order: X has two modes at some point (dip), and either chains from both sides stay apart, or the heat
-    capacity has a peak of more than three times its ends; and no collapse with y < .9. Second order or crossover: the
-    mean changes beyond the spread, chains do not stay apart, and two of these: the heat capacity has no such peak, the
-    starts agree, the curves collapse with y < .9. Two modes, and a peak, are then allowed only under a collapse, which
-    says that they do not grow sharper with n. All else is undetermined.
+    capacity is that of two states; and no collapse with y < .9. Second order or crossover: the mean changes beyond the
+    spread, chains do not stay apart, and two of these: the heat capacity is far below that of two states, the starts
+    agree, the curves collapse with y < .9. Two modes are then allowed only under a collapse, which says that they do
+    not grow sharper with n. All else is undetermined.
 
     Parameters
     ----------
