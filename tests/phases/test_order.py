@@ -106,7 +106,7 @@ def test_hysteresis_alone_is_not_enough() -> None:
 def test_chains_that_still_move_take_no_part() -> None:
     rng = np.random.default_rng(0)
     moving = np.linspace(0, 9, SHAPE[-1]) + rng.normal(size=(9, *SHAPE)) + 20 * np.arange(2)[:, None, None]
-    assert judge_order(Sweep(np.arange(9.0), moving)).reason == "chains did not settle at 9 of 9 points"
+    assert judge_order(Sweep(np.arange(9.0), moving)).reason == "chains did not settle at 9 of 9 points; lengthen them"
 
 
 def test_units_do_not_matter() -> None:

@@ -14,6 +14,7 @@ from zeeman.examination.band_document import bands_document
 from zeeman.examination.density_document import density_document, hessian_document
 from zeeman.examination.device import versions
 from zeeman.examination.grades import WORDS, word_for
+from zeeman.examination.orders import order_of
 from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
 from zeeman.examination.unit import Unit
@@ -199,7 +200,7 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         }
         for m in found.components
     ]
-    sentence = _sentence(found)
+    sentence, order = _sentence(found), order_of(found, examination.readings)
     return {
         "interval": list(found.interval),
         "date": found.date,
@@ -208,7 +209,8 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         "components": moves,
         "verdict": "flagged" if found.flagged else "ok",
         "sentence": sentence,
-        "summary": _summary(found, examination),
+        "summary": _summary(found, examination, order["sentence"]),
+        "order": order,
         "matches": {name: asdict(match) for name, match in found.matches.items()},
         "support": {name: pulse.support for name, pulse in found.signals.items()},
     }
@@ -223,8 +225,8 @@ def _sentence(found: Transition) -> str:
     return f"The local learning coefficient changes by {pulse.change:+.1f} ± {pulse.change_se:.1f}."
 
 
-def _summary(found: Transition, examination: Examination) -> str:
-    """One line: when, what was learned and lost beyond chance or not, which components moved, and the geometry."""
+def _summary(found: Transition, examination: Examination, order: str = "") -> str:
+    """One line: when, what was learned and lost, with its chance, which components moved, geometry and order."""
     words = {n: _ends(examination, n, found)["word"] for n in found.probes}
     parts = [
         f"{', '.join(_with_p(found.matches[n], n) for n in found.probes if words[n] == word)} {word}"
@@ -237,6 +239,7 @@ def _summary(found: Transition, examination: Examination) -> str:
     if "llc" in found.signals:
         pulse = found.signals["llc"]
         parts.append(f"LLC {pulse.change:+.0f} \u00b1 {pulse.change_se:.0f}")
+    parts += [order] if order else []
     return f"Steps {found.interval[0]}–{found.interval[1]}: {'; '.join(parts)}."
 
 

@@ -317,10 +317,9 @@ def judge_order(sweeps: Sweep | Sequence[Sweep], *, critical: float = 0.0) -> Or
     kept = [sweep.kept() for sweep in every]
     main = kept[-1]
     if main is None:
-        count = int((~every[-1].settled).sum())
-        return Order(
-            "undetermined", math.nan, (), f"chains did not settle at {count} of {len(every[-1].control)} points"
-        )
+        count, points = int((~every[-1].settled).sum()), len(every[-1].control)
+        reason = f"chains did not settle at {count} of {points} points; lengthen them"
+        return Order("undetermined", math.nan, (), reason)
     scaled = scaling([s for s in kept if s], critical) if all(kept) else None
     found = [bimodality(main), two_peaks(main), heat_peak(main), hysteresis(main), scaled]
     return _verdict(main, {e.name: e for e in found if e})

@@ -122,6 +122,14 @@ function movedComponents(transition) {
   return el("ul", { class: "moved" }, moved.map((component) => el("li", {}, el("span", { class: "name" }, component.name), el("span", { class: "ends" }, [component.probe ? `to ${component.probe}` : null, component.loading].filter(Boolean).join(", ")), movedChange(component))));
 }
 
+// Why the order is what it is, and which of the two states more data would prefer.
+function transitionOrder(order) {
+  if (!order || order.order === "not asked") return null;
+  const signs = list(order.evidence).map((sign) => sign.sentence);
+  const competition = order.competition?.sentence;
+  return el("p", { class: "note" }, [`Order: ${order.sentence}.`, signs.length ? `Chains from either side along n\u03b2: ${signs.join("; ")}.` : null, competition ? `By free energy ${competition}.` : null].filter(Boolean).join(" "));
+}
+
 function transitionsPanel(body, report) {
   const transitions = list(report.transitions);
   if (!transitions.length) body.append(emptySentence("No transition was found in this run."));
@@ -129,6 +137,7 @@ function transitionsPanel(body, report) {
     el("div", { class: "when" }, el("span", { class: "date-figure" }, formatStep(transition.date)), el("span", { class: "interval" }, `between ${list(transition.interval).map(formatStep).join(" and ")}`), verdictChip(transition.verdict)),
     el("div", { class: "what" },
       el("p", { class: "sentence" }, transition.summary ?? "", " ", transition.sentence ?? ""),
+      transitionOrder(transition.order),
       list(transition.signals).length ? el("p", { class: "note" }, `Seen in ${transition.signals.join(", ")}.`) : null,
       el("div", { class: "pair" }, el("div", {}, el("h3", {}, "Probes that moved"), movedProbes(transition)), el("div", {}, el("h3", {}, "Components that moved"), movedComponents(transition))))));
   body.append(...entries);
