@@ -12,7 +12,7 @@ from zeeman.examination.document import finite
 from zeeman.examination.germs import GermReading
 from zeeman.examination.store import Store
 from zeeman.examination.unit import SamplerSettings
-from zeeman.spectra import mixture
+from zeeman.spectra import REGULAR, mixture
 
 VARIABLES = ("x", "y", "z", "w")
 
@@ -65,6 +65,13 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
         "scale": taylor.scale,
         "tolerance": germ.tolerance,
         "critical_distance": germ.critical_distance,
+        "critical_distance_error": germ.critical_distance_error,
+        "gradient_errors": germ.gradient_errors,
+        "offset": reading.offset,
+        "regular": germ.of(REGULAR),
+        "spread": None
+        if reading.spread is None
+        else {"variances": reading.spread.variances.tolist(), "agreement": reading.spread.agreement.tolist()},
         "disagreement": taylor.disagreement,
         "eigenvalues": germ.eigenvalues.tolist(),
         "eigenvalue_errors": germ.eigenvalue_errors.tolist(),

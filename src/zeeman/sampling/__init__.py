@@ -53,6 +53,8 @@ from zeeman.sampling.samplers import MetropolisSampler as MetropolisSampler
 from zeeman.sampling.samplers import Overdamped as Overdamped
 from zeeman.sampling.samplers import Sampler as Sampler
 from zeeman.sampling.sgld import SGLD as SGLD
+from zeeman.sampling.spread import Spread as Spread
+from zeeman.sampling.spread import widest_directions as widest_directions
 from zeeman.sampling.unloaded import Unloaded as Unloaded
 from zeeman.sampling.unloaded import match_energy as match_energy
 from zeeman.sampling.walk import require_reach as require_reach

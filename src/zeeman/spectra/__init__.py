@@ -17,6 +17,7 @@ from zeeman.spectra.deformation import mixture as mixture
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
 from zeeman.spectra.exponents import observable_exponent as observable_exponent
+from zeeman.spectra.germ import REGULAR as REGULAR
 from zeeman.spectra.germ import GermPosterior as GermPosterior
 from zeeman.spectra.germ import classify_germ as classify_germ
 from zeeman.spectra.hessian import Quadrature as Quadrature
