@@ -76,7 +76,7 @@ STAGES = """Found by `zeeman.examine`, none by hand. A pulse is a stretch in whi
 than before and after it; pulses that overlap make a stage. *p* is the share of all windows of the same length in which
 the probe changes as much, *q* the same after control of false discovery over all probes and stages; support is the
 share of bootstrapped curves in which the pulse is found again. Changes are in nats for losses and in share of hits
-for the others. zeeman does not tell first from second order yet, so no order is given."""
+for the others. Orders (`--order`) were not asked for."""
 
 
 def stage(kept: Row, number: int, one: Row) -> str:

@@ -32,6 +32,7 @@ from zeeman.examination.imported import import_devinterp as import_devinterp
 from zeeman.examination.influences import influence_document as influence_document
 from zeeman.examination.influences import stored_influence as stored_influence
 from zeeman.examination.influences import stored_kernel as stored_kernel
+from zeeman.examination.orders import Order as Order
 from zeeman.examination.patterns import StoredPattern as StoredPattern
 from zeeman.examination.patterns import stored_pattern as stored_pattern
 from zeeman.examination.plan import Plan as Plan

@@ -10,6 +10,8 @@ from zeeman.sampling.batched import better_together as better_together
 from zeeman.sampling.batched import run_chains as run_chains
 from zeeman.sampling.batched import work_of_step as work_of_step
 from zeeman.sampling.components import run_components as run_components
+from zeeman.sampling.corner_walk import CornerDraws as CornerDraws
+from zeeman.sampling.corner_walk import run_corner_walk as run_corner_walk
 from zeeman.sampling.curvature import Hessian as Hessian
 from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
 from zeeman.sampling.curvature import flattest_directions as flattest_directions
