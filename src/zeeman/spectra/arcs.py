@@ -27,6 +27,8 @@ LEAST_POINTS, LEAST_RANGE = 4, math.log(2.5)
 """Scales in a row, and the range of log s (in the slowest coordinate), over which an order must be constant."""
 BEND = 0.08
 """Slopes of the two halves of a range may differ by so much of the order, or by three of their errors."""
+SHARP = 0.06
+"""Error of an order that tells it from the next one, as a share of 1 + the order."""
 FLOOR = 30.0
 """Values of so many times the noise floor count."""
 SMALLEST = 0.5
@@ -134,7 +136,8 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
     Returns
     -------
     ArcOrder
-        NO_SIGNAL where too few values stand out of the noise, TOO_ANHARMONIC where no range has a constant slope.
+        NO_SIGNAL where too few values stand out of the noise or their order is not told from the next one,
+        TOO_ANHARMONIC where no range has a constant slope.
 
     Raises
     ------
@@ -175,8 +178,12 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
         slopes = np.diff(np.log(mean[first:])) / np.diff(log_s[first:]) * slowest
         reason = f"the slope goes from {slopes[0]:.3g} at the smallest scale to {slopes[-1]:.3g} at the largest"
         return ArcOrder(weights, *unknown, Verdict.TOO_ANHARMONIC, (reason,))
-    # The widest range; of ranges alike that with the smallest change, and of them the one nearest to the point.
-    part, slope, error, bend = max(steady, key=lambda one: (round(log_s[one[0]][-1] - log_s[one[0]][0], 6), -one[3]))
+    sharp = [one for one in steady if slowest * math.hypot(one[2], one[3] / 2) < SHARP * (1 + abs(slowest * one[1]))]
+    if not sharp:
+        error = slowest * min(math.hypot(one[2], one[3] / 2) for one in steady)
+        return ArcOrder(weights, *unknown, Verdict.NO_SIGNAL, (f"the order is known to ± {error:.1g} at best",))
+    # The widest range, and of ranges alike that with the smallest change.
+    part, slope, error, bend = max(sharp, key=lambda one: (round(log_s[one[0]][-1] - log_s[one[0]][0], 6), -one[3]))
     error = slowest * math.hypot(error, bend / 2)
     between = float(np.exp(log_s[part.start])), float(np.exp(log_s[part.stop - 1]))
     return ArcOrder(weights, slowest * slope, error, between, Verdict.OK, ())
@@ -202,16 +209,18 @@ def arc_bound(orders: Sequence[ArcOrder]) -> Reading:
     known = [one for one in orders if one.verdict.trusted and one.order > 0]
     if not known:
         return Reading("arc_bound", math.nan, math.nan, Verdict.NO_SIGNAL, ("no order along arcs is resolved",))
-    best = min(known, key=lambda one: one.codimension / one.order)
+    best = min(known, key=lambda one: one.codimension / one.order * (1 + one.standard_error / one.order))
     value = best.codimension / best.order
     error = value * best.standard_error / best.order
     return Reading("arc_bound", value, error, Verdict.OK, coordinates={"weights": list(best.weights)})
 
 
 def jet_codimension(orders: Sequence[ArcOrder], m: int) -> int | None:
-    """Give the least |k| with p_k > m: the codimension of the jets on which V vanishes to order above m, or more.
+    """Give the least Σ k_i over arcs through the point with p_k > m: the codimension of the jets that vanish beyond m.
 
-    An arc of weight c k runs as one of weight k that is c times slower, so every multiple of a weight counts as well.
+    p is the least ⟨a, k⟩ over the exponents a of V, hence p_{k+l} ≥ p_k + p_l, so that sums of the weights that were
+    tried count as well. What vanishes beyond p_k on special arcs of weight k (u_1² = u_2³ of a cusp) is not seen, so
+    that the true codimension may be smaller.
 
     Returns
     -------
@@ -224,8 +233,13 @@ def jet_codimension(orders: Sequence[ArcOrder], m: int) -> int | None:
     >>> [jet_codimension(orders, m) for m in (1, 3, 5)]
     [2, 3, 5]
     """
-    known = [(one.codimension, round(one.order)) for one in orders if one.verdict.trusted and one.order > 0.5]
-    return min((size * (m // order + 1) for size, order in known), default=None)
+    known = [(one.codimension, round(one.order)) for one in orders if one.verdict.trusted and min(one.weights) > 0]
+    if not any(order > 0 for _, order in known):
+        return None
+    least = [0]
+    for reached in range(1, m + 2):
+        least.append(min(size + least[max(0, reached - order)] for size, order in known if order > 0))
+    return least[-1]
 
 
 def _left_out(values: Floats) -> list[Floats]:

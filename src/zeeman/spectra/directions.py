@@ -61,9 +61,10 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     """Find the directions of the coldest rung, and take out how flatter ones bend stiffer ones.
 
     The axes are the principal ones of Tyler's shape matrix S = d/N Σ w wᵀ/(wᵀS⁻¹w), which no heavy tail tilts. Of a
-    direction u_i the regression on flatter ones and their products is taken out, if it explains a tenth of its variance there;
-    only what shrinks no faster than u_i itself may enter, since the rest would take over on hotter rungs. On the
-    coldest rung what is left of a tilt or a bend is smaller than the direction, and on hotter rungs even more so.
+    direction u_i the regression on flatter ones and their products is taken out, if it explains a tenth of its
+    variance there; only what shrinks no faster than u_i itself may enter, since the rest would take over on hotter
+    rungs. On the coldest rung what is left of a tilt or a bend is smaller than the direction, and on hotter rungs even
+    more so.
 
     Parameters
     ----------
@@ -168,8 +169,9 @@ def _shape_matrix(points: Floats) -> Floats:
         distance = np.einsum("ni,ni->n", scaled @ np.linalg.pinv(shape, hermitian=True), scaled)
         shape = (scaled / np.maximum(distance, 1e-300)[:, None]).T @ scaled
         shape *= d / np.trace(shape)
-    out: Floats = shape * np.outer(units, units)
-    return out / out.max()
+    shape *= np.outer(units, units)
+    out: Floats = shape / shape.max()
+    return out
 
 
 def _signed(axes: Floats) -> Floats:
