@@ -120,7 +120,7 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
     """Read the order of a potential from its values along arcs of one weight.
 
     The mean of |V| over arcs falls as s^p with the least order p, that of almost all arcs. Among the ranges of scales
-    on which d log|V| / d log s is constant the widest one, with a least-squares slope, is taken.
+    on which d log|V| / d log s is constant one that is wide and tells it closely is taken, by least squares.
 
     Parameters
     ----------
@@ -182,8 +182,10 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
     if not sharp:
         error = slowest * min(math.hypot(one[2], one[3] / 2) for one in steady)
         return ArcOrder(weights, *unknown, Verdict.NO_SIGNAL, (f"the order is known to ± {error:.1g} at best",))
-    # The widest range, and of ranges alike that with the smallest change.
-    part, slope, error, bend = max(sharp, key=lambda one: (round(log_s[one[0]][-1] - log_s[one[0]][0], 6), -one[3]))
+    # Wide and sure: the error beside the width of the range.
+    part, slope, error, bend = min(
+        sharp, key=lambda one: (1e-9 + math.hypot(one[2], one[3] / 2)) / (log_s[one[0]][-1] - log_s[one[0]][0])
+    )
     error = slowest * math.hypot(error, bend / 2)
     between = float(np.exp(log_s[part.start])), float(np.exp(log_s[part.stop - 1]))
     return ArcOrder(weights, slowest * slope, error, between, Verdict.OK, ())
