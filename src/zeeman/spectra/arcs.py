@@ -120,7 +120,8 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
     """Read the order of a potential from its values along arcs of one weight.
 
     The mean of |V| over arcs falls as s^p with the least order p, that of almost all arcs. Among the ranges of scales
-    on which d log|V| / d log s is constant one that is wide and tells it closely is taken, by least squares.
+    on which d log|V| / d log s is constant one that is wide and tells it closely is taken, by least squares. What the
+    slope changes from the middle of the range to its lower end is part of the error: terms of higher order raise it.
 
     Parameters
     ----------
@@ -178,15 +179,15 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
         slopes = np.diff(np.log(mean[first:])) / np.diff(log_s[first:]) * slowest
         reason = f"the slope goes from {slopes[0]:.3g} at the smallest scale to {slopes[-1]:.3g} at the largest"
         return ArcOrder(weights, *unknown, Verdict.TOO_ANHARMONIC, (reason,))
-    sharp = [one for one in steady if slowest * math.hypot(one[2], one[3] / 2) < SHARP * (1 + abs(slowest * one[1]))]
+    sharp = [one for one in steady if slowest * math.hypot(one[2], one[3]) < SHARP * (1 + abs(slowest * one[1]))]
     if not sharp:
-        error = slowest * min(math.hypot(one[2], one[3] / 2) for one in steady)
+        error = slowest * min(math.hypot(one[2], one[3]) for one in steady)
         return ArcOrder(weights, *unknown, Verdict.NO_SIGNAL, (f"the order is known to ± {error:.1g} at best",))
     # Wide and sure: the error beside the width of the range.
     part, slope, error, bend = min(
-        sharp, key=lambda one: (1e-9 + math.hypot(one[2], one[3] / 2)) / (log_s[one[0]][-1] - log_s[one[0]][0])
+        sharp, key=lambda one: (1e-9 + math.hypot(one[2], one[3])) / (log_s[one[0]][-1] - log_s[one[0]][0])
     )
-    error = slowest * math.hypot(error, bend / 2)
+    error = slowest * math.hypot(error, bend)
     between = float(np.exp(log_s[part.start])), float(np.exp(log_s[part.stop - 1]))
     return ArcOrder(weights, slowest * slope, error, between, Verdict.OK, ())
 
@@ -221,8 +222,8 @@ def jet_codimension(orders: Sequence[ArcOrder], m: int) -> int | None:
     """Give the least Σ k_i over arcs through the point with p_k > m: the codimension of the jets that vanish beyond m.
 
     p is the least ⟨a, k⟩ over the exponents a of V, hence p_{k+l} ≥ p_k + p_l, so that sums of the weights that were
-    tried count as well. What vanishes beyond p_k on special arcs of weight k (u_1² = u_2³ of a cusp) is not seen, so
-    that the true codimension may be smaller.
+    tried count as well; an order counts as the whole number next to its lower error bar. What vanishes beyond p_k on
+    special arcs of weight k (u_1² = u_2³ of a cusp) is not seen, so that the true codimension may be smaller.
 
     Returns
     -------
@@ -235,7 +236,11 @@ def jet_codimension(orders: Sequence[ArcOrder], m: int) -> int | None:
     >>> [jet_codimension(orders, m) for m in (1, 3, 5)]
     [2, 3, 5]
     """
-    known = [(one.codimension, round(one.order)) for one in orders if one.verdict.trusted and min(one.weights) > 0]
+    known = [
+        (one.codimension, round(one.order - one.standard_error))
+        for one in orders
+        if one.verdict.trusted and min(one.weights) > 0
+    ]
     if not any(order > 0 for _, order in known):
         return None
     least = [0]
