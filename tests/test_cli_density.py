@@ -38,11 +38,6 @@ def test_directions_without_weights_are_marked() -> None:
     assert [one["verdict"] for one in found["direction_exponents"]] == ["no_weight", "no_weight"]
 
 
-def test_a_minimum_elsewhere_has_no_directions() -> None:
-    """Draws about a zero at x = ½ say nothing of powers of x."""
-    assert json.loads(density("(x - 0.5)**2", "--json", *SHORT).stdout)["direction_exponents"] == []
-
-
 def test_people_are_shown_the_density_of_states() -> None:
     out = density("x^2", "--localization", "1", *SHORT)
     assert out.returncode == 0, out.stderr
