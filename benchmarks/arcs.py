@@ -1,12 +1,12 @@
 """Weights, orders and jets as measured, against what is exact.
 
-Usage: OMP_NUM_THREADS=1 python benchmarks/arcs.py [directions] [arcs] [dynamics] [network]
+Usage: OMP_NUM_THREADS=1 python benchmarks/arcs.py [directions] [arcs] [dynamics] [network] [autoencoder]
 
 ``directions``: germs in ten weights, two of which bear the germ and eight are stiff, all turned at random; exponents of
 the directions that draws of replica exchange show. ``arcs``: orders along arcs of the germs themselves, and of their
 effective potential on the two flattest of the ten turned weights; jets against those of the ideal. ``dynamics``:
-relaxation and escape of Langevin walkers. ``network``: a tied linear autoencoder with one unit too many, trained by
-full-batch gradient descent.
+relaxation and escape of Langevin walkers. ``network``, ``autoencoder``: tied networks with more units than needed,
+trained by gradient descent on all data.
 """
 
 from __future__ import annotations
@@ -214,15 +214,15 @@ def one_dimension(p: int) -> dict[str, object]:
     )
     theory = np.array([mean_exit_time(lambda y: y**p / p, r, t) for r, t in zip(radius, T, strict=True)])
     ratio, error = times.mean(axis=1) / theory, times.std(axis=1) / theory / np.sqrt(times.shape[1])
-    large = np.array([0.8, 1.6]) * 1e-3 ** (1 / p) * 4
-    order = np.diff(np.log(1e-3 * np.log([mean_exit_time(lambda y: y**p / p, r, 1e-3) for r in large])))[0]
+    large = (p * 1e-3 * np.array([100.0, 200.0])) ** (1 / p)  # V(r) = 100 T and 200 T
+    barrier = np.log([mean_exit_time(lambda y: y**p / p, r, 1e-3, 40_001) for r in large])
     return {
         "exact_exponent": 1 - 2 / p,
         "relaxation": shown(relaxation_exponent(paths[..., 0], 1 / T)),
         "escape": shown(escape_exponent(times, 1 / T)),
         "exit_time_over_theory": np.round(ratio, 3).tolist(),
         "exit_time_over_theory_se": np.round(error, 3).tolist(),
-        "order_of_T_log_tau_in_r": round(float(order / np.log(2)), 2),
+        "order_of_T_log_tau_in_r": round(float(np.diff(np.log(barrier))[0] / np.diff(np.log(large))[0]), 2),
         "cpu_s": round(time.process_time() - start, 1),
     }
 
@@ -253,49 +253,70 @@ def in_ten(seed: int) -> dict[str, object]:
     }
 
 
-def network(inputs: int = 4, hidden: int = 2) -> dict[str, object]:
-    """A tied linear autoencoder x ↦ WᵀW x whose target has rank one, from small weights by gradient descent.
+def network(inputs: int = 2, hidden: int = 3) -> dict[str, object]:
+    """A tied tanh network x ↦ Wᵀ tanh(W x) with three units where one suffices, on 24 inputs.
 
-    W = (w; 0) is a minimum at which the rows across w enter K = ½‖WᵀW − wwᵀ‖² by fourth powers (α = ¼, p − 1 for
-    each spare row), w by squares (α = ½, p) and the turn of a spare row into w not at all (α = 0).
+    At W = (w; 0; 0) a spare row v enters as v (v·x) at first, which no change of w undoes, so K has squares in w
+    (α = ½) and a positive fourth power in the spare rows (α = ¼), and no zero beside.
     """
-    start, p = time.process_time(), inputs
+    noise = torch.Generator().manual_seed(2)
+    x = torch.randn(24, inputs, generator=noise, dtype=torch.float64)
+    truth = 1.5 * torch.nn.functional.normalize(torch.randn(inputs, generator=noise, dtype=torch.float64), dim=0)
+    target = torch.tanh(x @ truth)[:, None] * truth
+
+    def energy(w: torch.Tensor) -> torch.Tensor:
+        rows = w.double().unflatten(-1, (hidden, inputs))
+        return 0.5 * (torch.tanh(x @ rows.mT) @ rows - target).square().mean(-2).sum(-1)
+
+    alphas = [0.25] * (hidden - 1) * inputs + [0.5] * inputs
+    return trained(energy, 0.3 * torch.randn(hidden * inputs, generator=noise, dtype=torch.float64), alphas)
+
+
+def autoencoder(inputs: int = 4, hidden: int = 2) -> dict[str, object]:
+    """A tied linear autoencoder x ↦ WᵀW x with two units whose target has rank one.
+
+    At W = (w; 0) the parts of the spare row across w enter by fourth powers (α = ¼), w by squares (α = ½), and the turn
+    of the spare row into w not at all (α = 0): a curved valley.
+    """
     noise = torch.Generator().manual_seed(1)
-    truth = torch.randn(p, generator=noise, dtype=torch.float64)
-    truth = truth / truth.norm()
+    truth = torch.nn.functional.normalize(torch.randn(inputs, generator=noise, dtype=torch.float64), dim=0)
     target = torch.outer(truth, truth)
 
     def energy(w: torch.Tensor) -> torch.Tensor:
-        rows = w.double().unflatten(-1, (hidden, p))
-        return 0.5 * (rows.mT @ rows - target.to(w.device)).square().sum((-2, -1))
+        rows = w.double().unflatten(-1, (hidden, inputs))
+        return 0.5 * (rows.mT @ rows - target).square().sum((-2, -1))
 
-    w = (0.1 * torch.randn(hidden * p, generator=noise, dtype=torch.float64)).requires_grad_()
+    alphas = [0.0] * (hidden - 1) + [0.25] * (hidden - 1) * (inputs - 1) + [0.5] * inputs
+    return trained(energy, 0.1 * torch.randn(hidden * inputs, generator=noise, dtype=torch.float64), alphas)
+
+
+def trained(energy: Energy, begin: torch.Tensor, alphas: list[float]) -> dict[str, object]:
+    """Gradient descent on all data; directions about the point that it reaches, and arcs on the four flattest."""
+    start, w = time.process_time(), begin.requires_grad_()
     for _ in range(20_000):
         (gradient,) = torch.autograd.grad(energy(w), w)
         with torch.no_grad():
             w -= 0.1 * gradient
     at = w.detach()
-    spare = (hidden - 1) * (p - 1)
-    alphas = [0.0] * (hidden - 1) + [0.25] * spare + [0.5] * p
-    found = examine_potential(
-        lambda v: energy(v), at, domain=0.5, ladder=Ladder(num_walkers=32, num_draws=400, num_burnin_steps=600)
-    )
+    ladder = Ladder(num_walkers=32, num_draws=300, num_burnin_steps=500)
+    found = examine_potential(energy, at, domain=0.5, ladder=ladder)
     posterior = LocalPosterior.potential(energy, at)
-    frame = flattest_directions(posterior, 4)
     return {
-        "weights": hidden * p,
+        "weights": len(at),
         "loss": float(energy(at)),
         "hessian": [round(float(x), 6) for x in torch.linalg.eigvalsh(torch.func.hessian(energy)(at))],
-        "exact": {"llc": p / 2 + spare / 4, "alphas": alphas},
+        "exact": {"llc": sum(alphas), "alphas": alphas},
         **read_directions(found),
-        "arcs": read_germ_arcs(FlatEnergy(posterior), frame, 4, 4, 0.5),
+        "arcs": read_germ_arcs(FlatEnergy(posterior), flattest_directions(posterior, 4), 4, 4, 0.5),
         "cpu_s": round(time.process_time() - start, 1),
     }
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sections = {"directions": directions, "arcs": arcs, "dynamics": dynamics, "network": network}
+    sections = {
+        "directions": directions, "arcs": arcs, "dynamics": dynamics, "network": network, "autoencoder": autoencoder,
+    }  # fmt: skip
     result = json.loads(OUT.read_text()) if OUT.exists() else {}
     for section in sys.argv[1:] or sections:
         result[section] = {"date": date.today().isoformat(), **sections[section]()}

@@ -19,6 +19,9 @@ ROUNDS = 40
 """Of Tyler's iteration."""
 DRAWS_A_WEIGHT = 20
 """Fewer draws of a rung for each weight leave its axes to chance."""
+BESIDE, LEAST_BESIDE = 4.0, 0.3
+"""From w* to the place to which draws contract, if it is another one: in standard errors, and in widths of the coldest
+draws, of which a smaller part matters little."""
 BENT_BY, LARGEST_DEGREE = 6, 4
 """A direction is straightened by monomials of so many flatter ones, up to this degree."""
 MARGIN = 0.03
@@ -35,22 +38,25 @@ MAX_WIDENING, LEAST_WIDENING = 4.0, 0.03
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Coordinates u_i = a_i·w − p_i(u_1, …, u_{i−1}), the widest first.
+    """Coordinates u_i = a_i·(w − c) − p_i(u_1, …, u_{i−1}), the widest first.
 
     Parameters
     ----------
+    center : array, shape (d,)
+        c less the reference point w*; 0 where nothing says that the minimum lies elsewhere.
     axes : array, shape (d, d)
         Rows a_i, orthonormal.
     bends : tuple of dict
         p_i: indices of the flatter directions whose product is taken, with its coefficient; empty where straight.
     """
 
+    center: Floats
     axes: Floats
     bends: tuple[dict[Word, float], ...]
 
     def __call__(self, places: Floats) -> Floats:
         """Coordinates of w − w*, shape (..., d)."""
-        out: Floats = places @ self.axes.T
+        out: Floats = (places - self.center) @ self.axes.T
         for i, bend in enumerate(self.bends):
             for word, coefficient in bend.items():
                 out[..., i] -= coefficient * out[..., word].prod(axis=-1)
@@ -90,18 +96,19 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     2
     """
     _check(places, n_beta)
-    cold = places[-1].reshape(-1, places.shape[-1])
-    _, vectors = np.linalg.eigh(_shape_matrix(cold))
-    axes = _signed(vectors.T[::-1])
     half = len(n_beta) // 2
-    turned, log_t = places[half:] @ axes.T, np.log(n_beta[half:])
+    center = _center(places[half:])
+    places, log_t = places[half:] - center, np.log(n_beta[half:])
+    _, vectors = np.linalg.eigh(_shape_matrix(places[-1].reshape(-1, places.shape[-1])))
+    axes = _signed(vectors.T[::-1])
+    turned = places @ axes.T
     exponents: list[float] = []
     bends: list[dict[Word, float]] = []
     for i in range(len(axes)):
         alpha, bend = _straighten(turned, i, exponents, log_t)
         exponents.append(alpha)
         bends.append(bend)
-    return Directions(axes, tuple(bends))
+    return Directions(center, axes, tuple(bends))
 
 
 def direction_exponents(places: Floats, n_beta: Floats, directions: Directions) -> list[Reading]:
@@ -121,7 +128,7 @@ def direction_exponents(places: Floats, n_beta: Floats, directions: Directions) 
     Returns
     -------
     list of Reading
-        ``direction_exponent`` of each, α with a jackknife over walkers; coordinates ``axis``, ``variance_exponent``
+        ``direction_exponent`` of each, α with the error between walkers, and what log|u| widens by; coordinates ``axis``, ``variance_exponent``
         (half the slope of log Var) with its ``variance_exponent_se``, and ``widening``. NO_WEIGHT or TOO_ANHARMONIC
         where there is no power law.
 
@@ -156,6 +163,22 @@ def _check(places: Floats, n_beta: Floats) -> None:
             f"{draws} draws of a rung do not show the axes of {d} weights, which takes {DRAWS_A_WEIGHT * d}; "
             "run more walkers, or choose fewer weights."
         )
+
+
+def _center(places: Floats) -> Floats:
+    """Where the draws contract to, in entries in which that is surely not w* = 0: a checkpoint beside its minimum.
+
+    The median of an entry is c + b σ with σ its median deviation, c = 0 however skew it is; c is fitted over rungs.
+    """
+    median = np.median(places, axis=2)
+    width = np.median(np.abs(places - median[:, :, None]), axis=(1, 2))
+    # Medians err in proportion to σ, so c is the slope of median/σ = b + c/σ by least squares.
+    x = 1 / np.maximum(width, 1e-150)
+    x -= x.mean(axis=0)
+    found = np.einsum("rd,rwd->wd", x / (x**2).sum(axis=0), median / np.maximum(width, 1e-150)[:, None])
+    mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    out: Floats = np.where(np.abs(mean) > np.maximum(BESIDE * error, LEAST_BESIDE * width[-1]), mean, 0.0)
+    return out
 
 
 def _shape_matrix(points: Floats) -> Floats:
@@ -239,6 +262,8 @@ def _read(u: Floats, n_beta: Floats, log_t: Floats, axis: Floats) -> Reading:
     narrowing, narrowing_error = _slope(spread, log_t)
     variance = observable_exponent(u**2, n_beta)
     bend, widening = abs(hot - cold), -narrowing
+    # Where several weights compete their mean drifts no faster than they part.
+    error = float(np.hypot(error, max(0.0, widening - 2 * narrowing_error)))
     reasons, verdict = [], Verdict.OK
     if bend > max(MAX_BEND * float(np.hypot(hot_error, cold_error)), LEAST_BEND):
         verdict = Verdict.TOO_ANHARMONIC
