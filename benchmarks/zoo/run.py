@@ -110,7 +110,7 @@ def measure(case: Case, seed: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def fitting(case: Target, seed: int, seconds: float) -> Ladder:
+def fitting(case: Target, seed: int, seconds: float, least_draws: int = LEAST_DRAWS) -> Ladder:
     """The default ladder, with fewer walkers and then fewer steps where it would not fit into the time."""
     whole, step = Ladder.fitting(len(case.center), seed=seed), step_seconds(case) / PROBE_WALKERS
     steps, walkers = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws, whole.num_walkers
@@ -118,7 +118,7 @@ def fitting(case: Target, seed: int, seconds: float) -> Ladder:
         walkers //= 2
     step *= min(1.0, (HOT_RUNGS + math.sqrt(CLIMB * 0.8 * seconds / (step * walkers))) / MAX_RUNGS)
     share = min(1.0, 0.8 * seconds / (step * walkers * steps))
-    draws, burnin = (max(LEAST_DRAWS, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
+    draws, burnin = (max(least_draws, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
     return Ladder(num_walkers=walkers, num_draws=draws, num_burnin_steps=burnin, seed=seed)
 
 
