@@ -35,6 +35,7 @@ from zeeman.examination.unit import SAMPLER_VERSION
 from zeeman.programs import catalogue
 from zeeman.programs.case import Energy
 from zeeman.programs.dictionary import Entry, entries
+from zeeman.programs.measured import records
 from zeeman.programs.noisy import Corner, NoisyProgram
 from zeeman.sampling import Ladder
 from zeeman.sampling.crowd import LEAP_DIMENSIONS
@@ -74,6 +75,7 @@ def main() -> None:
     part, parts = arguments.part
     wanted = [one for one in small_entries() if arguments.match in f"{one.kind} {one.name}"]
     for one in wanted[part - 1 :: parts]:
+        records.cache_clear()  # another process may have read it meanwhile
         if one.measured is None:
             row = measure(one)
             keep(one.name, row)
@@ -168,7 +170,7 @@ def line(one: Entry, row: Row) -> list[object]:
     if row["llc"] is None:
         return [name, one.dimension, row["exact"], "–", "–", one.multiplicity, "–", row["verdict"]]
     m = f"{row['multiplicity']} ({row['multiplicity_probability']:.0%})"
-    read = f"{row['llc']:.5g} ± {row['standard_error']:.1g}"
+    read = f"{row['llc']:.4f} ± {row['standard_error']:.1g}"
     return [name, one.dimension, row["exact"], read, f"{row['z']:+.1f}", one.multiplicity, m, row["verdict"]]
 
 

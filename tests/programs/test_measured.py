@@ -98,8 +98,8 @@ def test_the_commands_show_it() -> None:
 
     kept = find("A3").measured
     assert kept is not None
-    read = f"{kept['llc']:.5g} ± {kept['standard_error']:.1g} ({kept['verdict']}), m {kept['multiplicity']}"
+    read = f"{kept['llc']:.4f} ± {kept['standard_error']:.1g} ({kept['verdict']}), m {kept['multiplicity']}"
     assert read in told("show", "A3")
     assert json.loads(told("show", "A3", "--json"))["measured"] == kept
     (listed,) = [line for line in told("list", "--kind", "germ").splitlines() if line.split()[:1] == ["A3"]]
-    assert f"{kept['llc']:.4g} ± " in listed
+    assert f"{kept['llc']:.3f} ± " in listed

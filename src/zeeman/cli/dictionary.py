@@ -119,7 +119,7 @@ def _read(measured: dict[str, Any] | None) -> str:
     if measured is None:
         return "–"
     what = "f²: " if measured["convention"] == "f^2" else ""
-    value = "–" if measured["llc"] is None else f"{measured['llc']:.4g} ± {measured['standard_error']:.1g}"
+    value = "–" if measured["llc"] is None else f"{measured['llc']:.3f} ± {measured['standard_error']:.1g}"
     return what + value + ("" if measured["verdict"] == "ok" else f" ({measured['verdict']})")
 
 
@@ -128,6 +128,6 @@ def _measured(measured: dict[str, Any] | None) -> str | None:
     if measured is None or measured["llc"] is None:
         return None if measured is None else f"no value ({measured['verdict']})"
     what = "of f², " if measured["convention"] == "f^2" else ""
-    read = f"{what}λ̂ {measured['llc']:.5g} ± {measured['standard_error']:.1g} ({measured['verdict']})"
+    read = f"{what}λ̂ {measured['llc']:.4f} ± {measured['standard_error']:.1g} ({measured['verdict']})"
     m = f"m {measured['multiplicity']} ({measured['multiplicity_probability']:.0%})"
     return f"{read}, {m}, z {measured['z']:+.1f} against {measured['exact']}"
