@@ -11,6 +11,7 @@ from zeeman.cli.app import app
 from zeeman.errors import ZeemanError
 from zeeman.examination import SamplerSettings, Subject, germ_document, read_germ
 from zeeman.probes import Library
+from zeeman.programs import Measured, match, measured_fields
 from zeeman.reading import Verdict
 from zeeman.sampling import FlatEnergy
 from zeeman.subjects import Series
@@ -67,6 +68,9 @@ def test_the_document_says_all_of_it(subject: Subject) -> None:
     assert len(found["coefficients"]) == 14
     values = np.array([v for v, _ in found["coefficients"].values()])
     assert np.abs(values).max() == pytest.approx(1.0)
+    classes = measured_fields(found | {"verdict": "ok"})["classes"]
+    assert classes == {c.name: c.probability for c in reading.posterior.candidates}
+    assert match(Measured(classes=classes)).rivals
 
 
 def test_bad_input_is_said_in_a_sentence(subject: Subject, tmp_path: Path) -> None:

@@ -71,37 +71,6 @@ def search(
     _tell(look(**wanted), json)
 
 
-@dictionary_app.command
-def match(
-    *, llc: float, error: float, multiplicity: int | None = None, dimension: int | None = None, json: Json = False
-) -> None:
-    """Say which entries a measured learning coefficient speaks for, or that none does.
-
-    Parameters
-    ----------
-    llc
-        Measured λ, without 1/2 for each direction in which the loss is a plain square.
-    error
-        Its standard error.
-    multiplicity
-        m, where it was measured.
-    dimension
-        Weights of what was measured.
-    """
-    from zeeman.programs.dictionary_match import match as weigh
-
-    found = weigh(llc, error, multiplicity, dimension)
-    if json:
-        print_json(found.document())
-        return
-    likely = [r for r in found.rivals if r.probability >= 0.005]
-    rows = [["; ".join(r.names), str(r.rlct), str(r.multiplicity or "–"), f"{r.probability:.3f}"] for r in likely]
-    rows.append([f"none of these (λ anywhere up to {found.span:g})", "–", "–", f"{found.none:.3f}"])
-    print_table(("entries", "λ", "m", "probability"), rows)
-    if any(len(r.names) > 1 for r in likely):
-        print("Entries on one line have the same λ and m: these readings cannot tell them apart.")
-
-
 def _tell(found: list[Entry], json: bool) -> None:
     if json:
         print_json({"entries": [one.document() for one in found]})

@@ -8,6 +8,9 @@ from typing import Any, Literal
 from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 from zeeman.errors import ZeemanError
 
+SHOWN = 6
+"""Classes that are printed."""
+
 
 @app.command
 def germ(
@@ -97,7 +100,10 @@ def _tell(found: dict[str, Any]) -> None:
         print(f"× {found['sentence']} ({'; '.join(found['reasons'])})")
     print_table(
         ("class", "probability", "χ²", "conditions"),
-        [(c["class"], f"{c['probability']:.3f}", f"{c['chi2']:.1f}", str(c["codimension"])) for c in found["classes"]],
+        [
+            (c["class"], f"{c['probability']:.3f}", f"{c['chi2']:.1f}", str(c["codimension"]))
+            for c in found["classes"][:SHOWN]
+        ],
         right=(1, 2, 3),
     )
     rows = [(name, f"{value:+.3f} ± {error:.2g}") for name, (value, error) in found["coefficients"].items()]

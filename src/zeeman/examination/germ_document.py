@@ -15,8 +15,6 @@ from zeeman.examination.unit import SamplerSettings
 from zeeman.spectra import mixture
 
 VARIABLES = ("x", "y", "z", "w")
-SHOWN = 6
-"""Classes that are listed."""
 
 
 def settings_of(store: Store, step: int) -> SamplerSettings:
@@ -61,7 +59,7 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
         "reasons": list(reading.reasons),
         "classes": [
             {"class": c.name, "probability": c.probability, "chi2": c.chi2, "codimension": c.codimension}
-            for c in germ.candidates[:SHOWN]
+            for c in germ.candidates
         ],
         "radius": taylor.radius,
         "scale": taylor.scale,
