@@ -45,6 +45,10 @@ class Verdict(Enum):
     COPIED_CHAINS = "Some chains are copies of one another: give each chain a number or seed of its own."
     NO_SIGNAL = "The loss is not felt: raise n_beta or batch_size, or lower localization."
     TOO_ANHARMONIC = "The spread of the energy does not fit a local asymptotic law: raise n_beta or localization."
+    NO_WEIGHT = (
+        "No single power describes this: read the learning coefficient and its multiplicity instead, or go further "
+        "down in temperature or scale."
+    )
     BEYOND_PRECISION = (
         "Too little of the ladder lies within the machine's precision: "
         "write the potential so that small values do not come from cancelling large ones."

@@ -61,6 +61,8 @@ def test_a_checkpoint_in_full_descent_is_no_germ(subject: Subject) -> None:
     assert not reading.deformations
     assert germ_document(reading)["critical_distance"] > 1
     assert sum(c.probability for c in reading.posterior.candidates) == pytest.approx(1.0)
+    # What has a slope has order one along arcs, at scales below its critical point.
+    assert all(abs(one.order - 1) < 0.3 for one in reading.arcs if one.verdict is Verdict.OK)
 
 
 CHAINS = SamplerSettings(
@@ -116,6 +118,7 @@ def test_the_document_says_all_of_it(subject: Subject) -> None:
     classes = measured_fields(found | {"verdict": "ok"})["classes"]
     assert classes == {c.name: c.probability for c in reading.posterior.candidates}
     assert match(Measured(classes=classes)).rivals
+    assert [one["weights"] for one in found["arcs"]["orders"]][-4:] == [[1, 1], [1, 2], [1, 3], [2, 3]]
 
 
 def test_bad_input_is_said_in_a_sentence(subject: Subject, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def dictionary(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command() -> None:
     shown = json.loads(dictionary("show", "A3", "--json").stdout)
-    assert (shown["rlct"], shown["central_charge"], shown["measured"]) == ("3/4", "3/2", None)
+    assert (shown["rlct"], shown["central_charge"]) == ("3/4", "3/2")
     found = json.loads(dictionary("search", "--rlct", "13/2", "--json").stdout)
     assert [e["name"] for e in found["entries"]] == ["refresh"]
     wrong = dictionary("show", "latsch")

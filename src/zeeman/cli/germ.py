@@ -123,8 +123,29 @@ def _tell(found: dict[str, Any]) -> None:
             for p in found["probes"]
         ]
         print_table(("probe turns on, nats", *heads), lines, right=range(1, 1 + len(heads)))
+    _tell_arcs(found["arcs"], found["class"])
     if "wanted" in found:
         _tell_wanted(found["wanted"])
+
+
+def _tell_arcs(arcs: dict[str, Any], name: str) -> None:
+    """Print the order ladder beside what the class has."""
+    rows = []
+    for one in arcs["orders"]:
+        known = one["verdict"] == "ok"
+        seen = f"{one['order']:.2f} ± {one['standard_error']:.1g}" if known else "× " + "; ".join(one["reasons"])
+        between = "{:.2g} to {:.2g}".format(*one["scales"]) if known else ""
+        weights = "(" + ", ".join(map(str, one["weights"])) + ")"
+        rows.append((weights, seen, between, "–" if one["class_order"] is None else str(one["class_order"])))
+    print_table(("arcs of weight", "order", "at radii", f"of {name}"), rows, right=(3,))
+    bound = arcs["bound"]
+    if bound["value"] is not None:
+        beside = "" if arcs["class_bound"] is None else f" ({name}: {arcs['class_bound']:.3f})"
+        print(f"On these directions λ ≤ {bound['value']:.3f} ± {bound['standard_error']:.1g}{beside}.")
+    if arcs["jet_codimensions"]:
+        shown = {m: ["–" if x is None else x for x in c.values()] for m, c in arcs["jet_codimensions"].items()}
+        ladder = ", ".join(f"m = {m}: {measured} ({known})" for m, (measured, known) in shown.items())
+        print(f"Codimension of the jets that vanish beyond order m, measured (and of {name}): {ladder}.")
 
 
 def _tell_wanted(wanted: dict[str, Any]) -> None:

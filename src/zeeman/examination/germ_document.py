@@ -9,6 +9,7 @@ import numpy as np
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.document import finite
+from zeeman.examination.germ_arcs import arcs_document
 from zeeman.examination.germs import GermReading
 from zeeman.examination.store import Store
 from zeeman.examination.unit import SamplerSettings
@@ -34,7 +35,7 @@ def settings_of(store: Store, step: int) -> SamplerSettings:
 
 
 def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, Any]:
-    """Lay out a germ: classes, coefficients, what each probe turns on, and a mixture for a wanted deformation.
+    """Lay out a germ: classes, coefficients, arcs, what each probe turns on, and a mixture for a wanted deformation.
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
             }
             for probe, found in reading.deformations.items()
         ],
+        "arcs": arcs_document(reading.arcs, germ.name),
         "provenance": reading.provenance.settings,
         "versions": reading.provenance.versions,
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.device import versions
+from zeeman.examination.germ_arcs import measure_arcs
 from zeeman.examination.subject import DATA, Subject
 from zeeman.examination.subspaces import Along, choose_subspace
 from zeeman.examination.unit import SamplerSettings
@@ -24,6 +25,7 @@ from zeeman.singularities.normal_forms import normal_form
 from zeeman.singularities.unfolding import versal_unfolding
 from zeeman.spectra import (
     REGULAR,
+    ArcOrder,
     Deformed,
     GermPosterior,
     Taylor,
@@ -48,6 +50,8 @@ KNOWN = 2.0
 SEEN = 3.0
 """Errors that the largest coefficient must stand above 0; it sets the scale."""
 AT_ONCE = 8
+ROUNDING = 1e-14
+"""Of a mean loss in double precision, as a share of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,8 @@ class GermReading:
         The unfolding of the likeliest class: monomials with the weight y of their parameter; None where not known.
     deformations : dict of Deformed
         What each probe turns on, by name; empty where no unfolding is known.
+    arcs : tuple of ArcOrder
+        Orders of the effective potential along arcs on the critical sheet of the likeliest class.
     verdict : Verdict
     reasons : tuple of str
     provenance : Provenance
@@ -76,6 +82,7 @@ class GermReading:
     posterior: GermPosterior
     basis: Basis
     deformations: dict[str, Deformed]
+    arcs: tuple[ArcOrder, ...]
     verdict: Verdict
     reasons: tuple[str, ...]
     provenance: Provenance
@@ -134,9 +141,8 @@ def read_germ(
     subspace = choose_subspace(subject, step, settings, along, posterior, dimension)
     frame, reach, spread = subspace.frame, radius or subspace.length, subspace.spread
     points = ball_points(dimension, degree)
-    taylor, places = _potential(
-        energy, frame, points, degree, reach, settings.localization / settings.n_beta, num_steps
-    )
+    restraint = settings.localization / settings.n_beta
+    taylor, places = _potential(energy, frame, points, degree, reach, restraint, num_steps)
     offset = float((places[0] - energy.center).norm()) / reach
     germ = classify_germ(taylor)
     basis = _unfolding(germ.name)
@@ -153,7 +159,21 @@ def read_germ(
         {**chains, **how},
         versions(),
     )
-    return GermReading(taylor, germ, basis, deformations, *_judge(taylor, germ, spread), origin, offset, spread)
+    arcs = measure_arcs(lambda at: _values(energy, frame, reach * at, restraint, num_steps), taylor, germ)
+    return GermReading(taylor, germ, basis, deformations, arcs, *_judge(taylor, germ, spread), origin, offset, spread)
+
+
+def _values(
+    energy: FlatEnergy, frame: torch.Tensor, points: Array, restraint: float, num_steps: int
+) -> tuple[Array, float]:
+    """Effective potential of the groups of rows at points, and its noise: of rounding, and of what is left to go.
+
+    A gradient g across the subspace can lower the potential by g²/2μ at most where nothing curves down.
+    """
+    found = effective_potential(energy, frame, torch.from_numpy(points), restraint=restraint, num_steps=num_steps)
+    rows = found.rows.numpy()
+    rounding = ROUNDING * float(np.abs(rows.mean(axis=1)).max())
+    return _groups(rows.T), rounding + float(found.residual.square().median()) / (2 * restraint)
 
 
 def _potential(

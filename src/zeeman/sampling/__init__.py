@@ -37,6 +37,8 @@ from zeeman.sampling.hmc import HMC as HMC
 from zeeman.sampling.ladder import Ladder as Ladder
 from zeeman.sampling.ladder import LadderDraws as LadderDraws
 from zeeman.sampling.ladder import run_ladder as run_ladder
+from zeeman.sampling.langevin import first_passage_times as first_passage_times
+from zeeman.sampling.langevin import langevin_paths as langevin_paths
 from zeeman.sampling.mala import MALA as MALA
 from zeeman.sampling.moves import Energy as Energy
 from zeeman.sampling.noise import Noise as Noise
