@@ -64,8 +64,8 @@ was trained from scratch on the 21 kinds of text of `zeeman corpus build` in equ
 8,192 tokens, {tokens:.1f} M in all, {minutes:.0f} min on one core that was shared. `zeeman.Recorder` kept
 {count} checkpoints, log-spaced and more where a held-out loss moved. `zeeman.examine` asked {probes} probes at
 each (the 21 kinds of held-out text, 24 built-in probes, and random tokens repeated), and read the learning
-coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min
-(walked by `zeeman watch` during and after the training, read by `zeeman.examine` from its store). {responses} Made by
+coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min.
+{responses} Made by
 `benchmarks/pile_series.py` and `pile_page.py` (last run on {date}); curves and readings are in
 `benchmarks/pile_series.json`."""
 
