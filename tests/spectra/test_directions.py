@@ -56,6 +56,19 @@ def test_bends_are_taken_out(seed: int, bend: float, more: float) -> None:
     assert abs(float(second.value) - 1 / 2) < 5 * float(second.standard_error) + 0.02
 
 
+@settings(max_examples=10)
+@given(st.integers(0, 10_000), st.floats(0.02, 0.2))
+def test_a_reference_beside_the_minimum_is_corrected(seed: int, beside: float) -> None:
+    """x⁴ + y⁴ + z² seen from a point that training left short of the minimum, in turned axes."""
+    places, t = homogeneous([4, 4, 2], seed)
+    rng = np.random.default_rng(seed)
+    away = rng.normal(size=3)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    found = read(places @ turn + beside * away / np.linalg.norm(away), t)
+    for one, exact in zip(found, (1 / 4, 1 / 4, 1 / 2), strict=True):
+        assert abs(float(one.value) - exact) < 5 * float(one.standard_error) + 0.02
+
+
 def test_a_quartic_direction_is_found_among_stiff_ones() -> None:
     """X⁴ + y² in a random turn of ten weights, by replica exchange."""
     noise = torch.Generator().manual_seed(2)

@@ -136,7 +136,7 @@ class Order:
             "energy": energy.mean(axis=(2, 3)).tolist() if rungs else [],
         }
         lost = Verdict.OK if np.isfinite(energy).all() else Verdict.DIVERGED
-        origin = provenance(subject, _reference(subject, pair[0]), rungs[0] if rungs else settings)
+        origin = provenance(_reference(subject, pair[0]), rungs[0] if rungs else settings)
         return Reading("order", judged.p_value, math.nan, lost, (), origin, where)
 
 

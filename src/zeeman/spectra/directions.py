@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from zeeman.errors import ZeemanError
 from zeeman.reading import Reading, Verdict
 from zeeman.spectra.exponents import MIN_RUNGS, observable_exponent
+from zeeman.spectra.scatter import contraction_point, log_size, principal_axes
 
 Floats = NDArray[np.float64]
 Word = tuple[int, ...]
 
-ROUNDS = 40
-"""Of Tyler's iteration."""
 DRAWS_A_WEIGHT = 20
 """Fewer draws of a rung for each weight leave its axes to chance."""
-BESIDE, LEAST_BESIDE = 4.0, 0.3
-"""From w* to the place to which draws contract, if it is another one: in standard errors, and in widths of the coldest
-draws, of which a smaller part matters little."""
 BENT_BY, LARGEST_DEGREE = 6, 4
 """A direction is straightened by monomials of so many flatter ones, up to this degree."""
 MARGIN = 0.03
@@ -70,7 +66,8 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     direction u_i the regression on flatter ones and their products is taken out, if it explains a tenth of its
     variance there; only what shrinks no faster than u_i itself may enter, since the rest would take over on hotter
     rungs. On the coldest rung what is left of a tilt or a bend is smaller than the direction, and on hotter rungs even
-    more so.
+    more so. Where the draws contract to a point beside w* the directions are those about it, if their exponents change
+    less along the ladder: a checkpoint need not have reached its minimum.
 
     Parameters
     ----------
@@ -97,18 +94,13 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     """
     _check(places, n_beta)
     half = len(n_beta) // 2
-    center = _center(places[half:])
-    places, log_t = places[half:] - center, np.log(n_beta[half:])
-    _, vectors = np.linalg.eigh(_shape_matrix(places[-1].reshape(-1, places.shape[-1])))
-    axes = _signed(vectors.T[::-1])
-    turned = places @ axes.T
-    exponents: list[float] = []
-    bends: list[dict[Word, float]] = []
-    for i in range(len(axes)):
-        alpha, bend = _straighten(turned, i, exponents, log_t)
-        exponents.append(alpha)
-        bends.append(bend)
-    return Directions(center, axes, tuple(bends))
+    places, log_t = places[half:], np.log(n_beta[half:])
+    found, beside = _about(np.zeros(places.shape[-1]), places, log_t), contraction_point(places)
+    if beside.any():
+        moved = _about(beside, places, log_t)
+        if _bending(moved(places), log_t) < _bending(found(places), log_t) - MAX_BEND**2:
+            return moved
+    return found
 
 
 def direction_exponents(places: Floats, n_beta: Floats, directions: Directions) -> list[Reading]:
@@ -128,7 +120,7 @@ def direction_exponents(places: Floats, n_beta: Floats, directions: Directions) 
     Returns
     -------
     list of Reading
-        ``direction_exponent`` of each, α with the error between walkers, and what log|u| widens by; coordinates
+        ``direction_exponent`` of each, α with an error between walkers and from how log|u| widens; coordinates
         ``axis``, ``variance_exponent`` (half the slope of log Var) with its ``variance_exponent_se``, and ``widening``.
         NO_WEIGHT or TOO_ANHARMONIC where there is no power law.
 
@@ -165,49 +157,40 @@ def _check(places: Floats, n_beta: Floats) -> None:
         )
 
 
-def _center(places: Floats) -> Floats:
-    """Where the draws contract to, in entries in which that is surely not w* = 0: a checkpoint beside its minimum.
-
-    The median of an entry is c + b σ with σ its median deviation, c = 0 however skew it is; c is fitted over rungs.
-    """
-    median = np.median(places, axis=2)
-    width = np.median(np.abs(places - median[:, :, None]), axis=(1, 2))
-    # Medians err in proportion to σ, so c is the slope of median/σ = b + c/σ by least squares.
-    x = 1 / np.maximum(width, 1e-150)
-    x -= x.mean(axis=0)
-    found = np.einsum("rd,rwd->wd", x / (x**2).sum(axis=0), median / np.maximum(width, 1e-150)[:, None])
-    mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
-    out: Floats = np.where(np.abs(mean) > np.maximum(BESIDE * error, LEAST_BESIDE * width[-1]), mean, 0.0)
-    return out
+def _about(center: Floats, places: Floats, log_t: Floats) -> Directions:
+    """Directions of the coldest rung about a point."""
+    places = places - center
+    axes = principal_axes(places[-1].reshape(-1, places.shape[-1]))
+    turned = places @ axes.T
+    exponents: list[float] = []
+    bends: list[dict[Word, float]] = []
+    for i in range(len(axes)):
+        alpha, bend = _straighten(turned, i, exponents, log_t)
+        exponents.append(alpha)
+        bends.append(bend)
+    return Directions(center, axes, tuple(bends))
 
 
-def _shape_matrix(points: Floats) -> Floats:
-    """Tyler's (1987) shape matrix, of trace d, in units in which no weight is far wider than another."""
-    d = points.shape[1]
-    units = np.exp(_log_size(points).mean(axis=0))
-    scaled = points / units
-    scaled = scaled[(scaled**2).sum(axis=1) > 0]
-    shape = np.eye(d)
-    for _ in range(ROUNDS):
-        distance = np.einsum("ni,ni->n", scaled @ np.linalg.pinv(shape, hermitian=True), scaled)
-        shape = (scaled / np.maximum(distance, 1e-300)[:, None]).T @ scaled
-        shape *= d / np.trace(shape)
-    shape *= np.outer(units, units)
-    out: Floats = shape / shape.max()
-    return out
+def _bending(u: Floats, log_t: Floats) -> float:
+    """Squares of what the exponents of all directions change between hotter and colder rungs, in standard errors."""
+    total = 0.0
+    for i in range(u.shape[-1]):
+        (hot, hot_error), (cold, cold_error) = _halves(log_size(u[..., i]).mean(axis=2), log_t)
+        total += (hot - cold) ** 2 / (hot_error**2 + cold_error**2)
+    return total
 
 
-def _signed(axes: Floats) -> Floats:
-    """The largest entry of each axis is positive."""
-    lead = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return np.asarray(axes * np.where(lead < 0, -1.0, 1.0), np.float64)
+def _halves(of_walkers: Floats, log_t: Floats) -> list[tuple[float, float]]:
+    """Exponents with their errors on the hotter and on the colder half."""
+    middle = len(log_t) // 2
+    return [_slope(of_walkers[part], log_t[part]) for part in (slice(None, middle), slice(middle, None))]
 
 
 def _straighten(turned: Floats, i: int, exponents: list[float], log_t: Floats) -> tuple[float, dict[Word, float]]:
     """Exponent of direction i after its bends are taken out, in place, and the bends."""
     bend: dict[Word, float] = {}
     for _ in range(LARGEST_DEGREE):
-        alpha = -float((_log_size(turned[..., i]).mean(axis=(1, 2)) @ _slope_weights(log_t)).item())
+        alpha = -float((log_size(turned[..., i]).mean(axis=(1, 2)) @ _slope_weights(log_t)).item())
         words = _words(exponents, alpha)
         if not words:
             break
@@ -237,12 +220,6 @@ def _words(exponents: list[float], alpha: float) -> list[Word]:
     ]
 
 
-def _log_size(values: Floats) -> Floats:
-    """Logarithm of |u|, with a floor for a walker that sits at 0 itself."""
-    out: Floats = np.log(np.maximum(np.abs(values), 1e-300))
-    return out
-
-
 def _slope_weights(log_t: Floats) -> Floats:
     centered = log_t - log_t.mean()
     out: Floats = centered / float(centered @ centered)
@@ -250,13 +227,10 @@ def _slope_weights(log_t: Floats) -> Floats:
 
 
 def _read(u: Floats, n_beta: Floats, log_t: Floats, axis: Floats) -> Reading:
-    size = _log_size(u[-len(log_t) :])
+    size = log_size(u[-len(log_t) :])
     of_walkers = size.mean(axis=2)
     alpha, error = _slope(of_walkers, log_t)
-    middle = len(log_t) // 2
-    (hot, hot_error), (cold, cold_error) = (
-        _slope(of_walkers[part], log_t[part]) for part in (slice(None, middle), slice(middle, None))
-    )
+    (hot, hot_error), (cold, cold_error) = _halves(of_walkers, log_t)
     # The spread about the mean of all walkers: each has its own share of it.
     spread = np.sqrt(((size - size.mean(axis=(1, 2), keepdims=True)) ** 2).mean(axis=2))
     narrowing, narrowing_error = _slope(spread, log_t)
