@@ -7,9 +7,10 @@ is computed, in a plain loop, transformers' Trainer (needs accelerate) and Light
 left out. Each is trained twice from one seed, with the recorder and without, in two threads that take turns: stretches
 of as many steps each, so that a machine that is busy slows both alike. `paired` is the CPU seconds that the recorded
 training took more, as a share of the other's, over all stretches, with its error by the bootstrap over pairs of
-stretches. `within` is the time spent in the recorder's calls, as a share of the rest of the same training: it knows
-nothing of what a save does to caches, and is far less noisy. Both in CPU seconds, which leave out the wait for the
-disk; `wall` is `within` with it. 1000 steps write recorder_overhead.json.
+stretches, and the median over these; `control` is the same of two trainings that nobody records, a fifth as long: what
+it is beyond its error is the machine's. `within` is the time spent in the recorder's calls, as a share of the rest of
+the same training: it knows nothing of what a save does to caches, and is far less noisy. Both in CPU seconds, which
+leave out the wait for the disk; `wall` is `within` with it. 1000 steps write recorder_overhead.json.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, TrainerCallback
 
@@ -201,6 +203,22 @@ LOOPS: dict[str, tuple[Loop, str, dict[str, Any]]] = {
 }
 
 
+def more(one: NDArray[np.float64], other: NDArray[np.float64]) -> list[float]:
+    """CPU seconds of one training beyond another's, as a share, with its error; and the median over stretches."""
+    a, b = one[:, 0], other[:, 0]
+    picks = np.random.default_rng(0).integers(len(b), size=(2000, len(b)))
+    spread = float(np.std(a[picks].sum(1) / b[picks].sum(1)))
+    return [round(v, 4) for v in (float(a.sum() / b.sum()) - 1, spread, float(np.median(a / b)) - 1)]
+
+
+def control(loop: Loop, num_steps: int) -> list[float]:
+    """The same of two trainings without a recorder; the first stretches, where memory is first had, are left out."""
+    turns = Turns()
+    turns.run((lambda on_step: loop(None, num_steps, {}, on_step),) * 2)
+    one, other = (np.array(each)[4:] for each in turns.done)
+    return more(one, other)
+
+
 def measure(name: str, num_steps: int) -> dict[str, Any]:
     loop, _, options = LOOPS[name]
     Timed.spent, turns = {}, Turns()
@@ -209,9 +227,6 @@ def measure(name: str, num_steps: int) -> dict[str, Any]:
         turns.run(tuple(lambda on_step, at=at: loop(at, num_steps, options, on_step) for at in (run, None)))
         saved = len(Series.from_folder(run, nn.Identity).steps)
     recorded, bare = (np.array(each) for each in turns.done)
-    paired = recorded[:, 0], bare[:, 0]
-    picks = np.random.default_rng(0).integers(len(bare), size=(2000, len(bare)))
-    spread = float(np.std(paired[0][picks].sum(1) / paired[1][picks].sum(1)))
     whole = {"cpu": recorded[:, 0].sum(), "wall": recorded[:, 1].sum()}
     within = {kind: Timed.spent[kind] / (whole[kind] - Timed.spent[kind]) for kind in whole}
     return {
@@ -219,8 +234,8 @@ def measure(name: str, num_steps: int) -> dict[str, Any]:
         "steps": num_steps,
         "checkpoints": saved,
         "cpu_seconds_a_step": round(float(bare[:, 0].mean() / STRETCH), 4),
-        "paired": [round(float(paired[0].sum() / paired[1].sum()) - 1, 4), round(spread, 4)],
-        "paired_median": round(float(np.median(paired[0] / paired[1])) - 1, 4),
+        "paired": more(recorded, bare),
+        "control": control(loop, num_steps // 5),
         "within": round(within["cpu"], 4),
         "wall": round(within["wall"], 4),
     }
