@@ -19,7 +19,9 @@ def test_exponents_sum_to_the_learning_coefficient(expression: str, llc: float) 
     assert {one.verdict for one in found.directions} == {Verdict.OK}
 
 
-def test_a_minimum_elsewhere_has_no_directions() -> None:
-    """Draws about a zero at x = ½ say nothing of powers of x."""
-    found = examine_potential(Potential.parse("(x - 0.5)**2"), torch.zeros(1), domain=1.0, ladder=QUICK)
-    assert found.directions == ()
+def test_a_minimum_elsewhere_is_found_and_two_minima_have_no_weights() -> None:
+    """The square of x − ½ has α = ½ about ½; draws about two zeros spread over both at any temperature."""
+    (one,) = examine_potential(Potential.parse("(x - 0.5)**2"), torch.zeros(1), domain=1.0, ladder=QUICK).directions
+    assert abs(float(one.value) - 0.5) < 5 * float(one.standard_error) + 0.01
+    (two,) = examine_potential(Potential.parse("(x**2 - 0.25)**2"), torch.zeros(1), domain=1.0, ladder=QUICK).directions
+    assert two.verdict is Verdict.NO_WEIGHT

@@ -16,8 +16,6 @@ from zeeman.spectra import DensityOfStates, density_of_states, direction_exponen
 
 MAX_SHORT, LEAST_SHORT = 4.0, 0.04
 """How far Σ α and λ may be apart, in errors and as a share of λ."""
-AWAY = 30.0
-"""A reference point of more than so many λ/t on the coldest rung is no zero of K."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class PotentialExamination:
         None where the rungs that can be trusted do not join.
     directions : tuple of Reading
         Exponents α_i of the directions, the widest first (`direction_exponents`); NO_WEIGHT where they do not sum to λ.
-        Empty where the ladder is too short for them or K is not 0 at the centre.
+        Empty where the ladder is too short for them.
     draws : LadderDraws
     seconds : float
     """
@@ -89,16 +87,11 @@ def examine_potential(
         density = density_of_states(draws.energy, draws.n_beta) if len(draws.n_beta) > 1 else None
     except ZeemanError:
         density = None
-    with torch.no_grad():
-        at_center = float(energy(center.detach().double()[None])[0])
-    directions = _directions(draws, llc, at_center)
-    return PotentialExamination(llc, density, directions, draws, time.perf_counter() - started)
+    return PotentialExamination(llc, density, _directions(draws, llc), draws, time.perf_counter() - started)
 
 
-def _directions(draws: LadderDraws, llc: Reading, at_center: float) -> tuple[Reading, ...]:
+def _directions(draws: LadderDraws, llc: Reading) -> tuple[Reading, ...]:
     """Exponents of the directions, held against λ: where they do not sum to it no weights exist along these axes."""
-    if not len(draws.n_beta) or at_center * float(draws.n_beta[-1]) > AWAY * max(1.0, float(llc.value)):
-        return ()
     try:
         found = direction_exponents(draws.places, draws.n_beta, find_directions(draws.places, draws.n_beta))
     except ZeemanError:

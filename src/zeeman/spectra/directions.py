@@ -18,6 +18,8 @@ Word = tuple[int, ...]
 
 DRAWS_A_WEIGHT = 20
 """Fewer draws of a rung for each weight leave its axes to chance."""
+NARROWER = 0.1
+"""Sum over directions of the mean of log|u| by which another centre must be the better one."""
 BENT_BY, LARGEST_DEGREE = 6, 4
 """A direction is straightened by monomials of so many flatter ones, up to this degree."""
 MARGIN = 0.03
@@ -66,8 +68,8 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     direction u_i the regression on flatter ones and their products is taken out, if it explains a tenth of its
     variance there; only what shrinks no faster than u_i itself may enter, since the rest would take over on hotter
     rungs. On the coldest rung what is left of a tilt or a bend is smaller than the direction, and on hotter rungs even
-    more so. Where the draws contract to a point beside w* the directions are those about it, if their exponents change
-    less along the ladder: a checkpoint need not have reached its minimum.
+    more so. Where the draws contract to a point beside w* the directions are those about it, if the coldest draws
+    are narrower in them: a checkpoint need not have reached its minimum.
 
     Parameters
     ----------
@@ -98,7 +100,9 @@ def find_directions(places: Floats, n_beta: Floats) -> Directions:
     found, beside = _about(np.zeros(places.shape[-1]), places, log_t), contraction_point(places)
     if beside.any():
         moved = _about(beside, places, log_t)
-        if _bending(moved(places), log_t) < _bending(found(places), log_t) - MAX_BEND**2:
+        # The right one of two points and frames is that in which the coldest draws are narrower.
+        volumes = [float(log_size(one(places[-1])).mean(axis=(0, 1)).sum()) for one in (moved, found)]
+        if volumes[0] < volumes[1] - NARROWER:
             return moved
     return found
 
@@ -169,15 +173,6 @@ def _about(center: Floats, places: Floats, log_t: Floats) -> Directions:
         exponents.append(alpha)
         bends.append(bend)
     return Directions(center, axes, tuple(bends))
-
-
-def _bending(u: Floats, log_t: Floats) -> float:
-    """Squares of what the exponents of all directions change between hotter and colder rungs, in standard errors."""
-    total = 0.0
-    for i in range(u.shape[-1]):
-        (hot, hot_error), (cold, cold_error) = _halves(log_size(u[..., i]).mean(axis=2), log_t)
-        total += (hot - cold) ** 2 / (hot_error**2 + cold_error**2)
-    return total
 
 
 def _halves(of_walkers: Floats, log_t: Floats) -> list[tuple[float, float]]:

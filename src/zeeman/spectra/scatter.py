@@ -9,16 +9,18 @@ Floats = NDArray[np.float64]
 
 ROUNDS = 40
 """Of Tyler's iteration."""
+CENTRINGS = 3
 BESIDE, LEAST_BESIDE = 4.0, 0.3
 """From w* to the place to which draws contract, if it is another one: in standard errors, and in widths of the coldest
 draws, of which a smaller part matters little."""
 
 
 def contraction_point(places: Floats) -> Floats:
-    """Give the point to which draws contract, in entries in which that is surely not 0; 0 in the others.
+    """Give the point to which draws contract, in coordinates in which that is surely not 0; 0 in the others.
 
-    The median of an entry is c + b σ with σ its median deviation, and c = 0 however skew it is, as long as it shrinks
-    by one power; c is fitted over rungs. A sum of several powers can still feign a c.
+    The median of a coordinate is c + b σ with σ its median deviation, and c = 0 however skew it is, as long as it
+    shrinks by one power; c is fitted over rungs. A sum of several powers can still feign a c. The coordinates are the
+    entries first and then, twice, the axes about what was found, since stiff directions need a closer c than flat ones.
 
     Parameters
     ----------
@@ -36,6 +38,19 @@ def contraction_point(places: Floats) -> Floats:
     >>> contraction_point(places).round(2).tolist()
     [0.5, 0.0]
     """
+    d = places.shape[-1]
+    point, axes = np.zeros(d), np.eye(d)
+    for _ in range(CENTRINGS):
+        step = _limits((places - point) @ axes.T)
+        if not step.any():
+            break
+        point = point + step @ axes
+        axes = principal_axes((places[-1] - point).reshape(-1, d))
+    return point
+
+
+def _limits(places: Floats) -> Floats:
+    """Values to which coordinates contract, 0 unless surely another one."""
     median = np.median(places, axis=2)
     width = np.maximum(np.median(np.abs(places - median[:, :, None]), axis=(1, 2)), 1e-150)
     # Medians err in proportion to σ, so c is the slope of median/σ = b + c/σ by least squares.
