@@ -1,8 +1,9 @@
 """Clusters of 10⁴, 10⁵ and 10⁶ planted tokens: time, memory, recall and truth; writes ``clustering_scale.json``.
 
 Fifty Gaussian clusters of unequal size in 17 columns, their centers as many within-cluster standard deviations apart
-as the file says. Each size runs in a process of its own, so that its peak memory is its own. Sizes as arguments run
-those alone: ``python benchmarks/clustering_scale.py 10000 100000``.
+as the file says. ``searched`` rows are looked at, as `cluster_rows` does, and the others join them. Each size runs in
+a process of its own, so that its peak memory is its own. Sizes as arguments run those alone, with a colon to search
+other numbers of rows: ``python benchmarks/clustering_scale.py 10000 100000:100000``.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ import numpy as np
 
 from zeeman.bands import (
     adjusted_rand_index,
+    cluster_places,
     cluster_rows,
-    find_clusters,
-    gaussian_twin,
     nearest_neighbours,
-    neighbour_graph,
     prepare,
 )
+from zeeman.bands.clusters import MOST_SEARCHED
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = ("10000", "100000", "100000:100000", "1000000")
 CLUSTERS, COLUMNS, K, PROBES = 50, 17, 45, 300
 WRITTEN = Path(__file__).with_suffix(".json")
 
@@ -54,33 +54,25 @@ def recall(rows: np.ndarray, k: int) -> float:
     return float(np.mean(shares))
 
 
-def measure(count: int) -> dict[str, Any]:
+def measure(count: int, most: int) -> dict[str, Any]:
     matrix, labels, apart = plant(count)
-    clock, wall, seconds = time.process_time(), time.perf_counter(), {}
-
-    def lap(name: str) -> None:
-        nonlocal clock
-        seconds[name], clock = round(time.process_time() - clock, 2), time.process_time()
-
+    clock, wall = time.process_time(), time.perf_counter()
     rows = prepare(matrix)
-    graph = neighbour_graph(rows, K)
-    lap("graph")
-    null = neighbour_graph(gaussian_twin(rows), K)
-    lap("graph of noise")
-    found = find_clusters(graph, null)
-    lap("clusters")
+    found = cluster_places(rows, K, most=most)
+    sizes = np.bincount(labels)
     row = {
         "tokens": count,
+        "searched": min(most, count),
         "columns": COLUMNS,
         "planted": CLUSTERS,
         "nearest_centers_sd": round(apart, 2),
+        "smallest": int(sizes.min()),
         "found": len(found.sizes),
         "coverage": round(found.coverage, 4),
         "ari": round(adjusted_rand_index(found.labels, labels), 4),
-        "cpu_seconds": seconds,
+        "cpu_seconds": round(time.process_time() - clock, 1),
         "wall_seconds": round(time.perf_counter() - wall, 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "edges": int(graph.nnz // 2),
     }
     if count <= 100_000:
         row["recall"] = round(recall(rows, K), 4)
@@ -93,16 +85,20 @@ def measure(count: int) -> dict[str, Any]:
 
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(measure(int(sys.argv[2]))))
+        print(json.dumps(measure(int(sys.argv[2]), int(sys.argv[3]))))
         return
-    rows = {row["tokens"]: row for row in json.loads(WRITTEN.read_text())} if WRITTEN.exists() else {}
-    for count in [int(size) for size in sys.argv[1:]] or SIZES:
+    rows = [] if not WRITTEN.exists() else json.loads(WRITTEN.read_text())
+    kept = {(row["tokens"], row["searched"]): row for row in rows}
+    for asked in sys.argv[1:] or SIZES:
+        count, _, most = asked.partition(":")
         answer = subprocess.run(
-            [sys.executable, __file__, "--one", str(count)], capture_output=True, text=True, check=True
-        )
-        rows[count] = json.loads(answer.stdout)
-        print(rows[count])
-        WRITTEN.write_text(json.dumps([rows[size] for size in sorted(rows)], indent=1) + "\n")
+            [sys.executable, __file__, "--one", count, most or str(MOST_SEARCHED)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        row = json.loads(answer.stdout)
+        kept[row["tokens"], row["searched"]] = row
+        print(row)
+        WRITTEN.write_text(json.dumps([kept[key] for key in sorted(kept)], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,12 +28,12 @@ CLEAR = 2
 def main() -> None:
     kept = json.loads((HERE / "recover.json").read_text())
     seeds = {name: found for name, found in sorted(kept.items()) if name.isdigit()}
-    tokens = " and ".join(str(found["unloaded"]["tokens"]) for found in seeds.values())
+    tokens = listed(str(found["unloaded"]["tokens"]) for found in seeds.values())
     parts = [HEAD.format(date=kept["date"]), FINDINGS.read_text().strip(), "## Were the modes learned?", TRAINING]
     parts += [
         modes(seeds),
         "## Recovery",
-        RECOVERY.format(tokens=tokens, names=" and ".join(seeds)),
+        RECOVERY.format(tokens=tokens, names=listed(seeds)),
         recovery(seeds),
         CONFUSION,
         confusion(seeds),
@@ -69,7 +69,8 @@ behind it the number of clusters found: with k-means at the true number on prepa
 `cluster_rows`; by the bands of `zeeman bands`; and by the published clustering, by push from random seeds without a
 null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both halves of the chains
 show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout: accuracy of a linear one
-on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ."""
+on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ. What was not read is
+blank."""
 
 WITHOUT = """Index by kind of the same, at the true number of kinds, when tokens of some are left out."""
 
@@ -307,6 +308,12 @@ def told_by(mode: Row, by: str) -> float:
     if by == "activations":
         return max(map(float, mode["readout_activations"].values()))
     return float(mode["readout_amplitude" if by == "amplitude" else by])
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Name several things in a sentence."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def pair(row: Row | None) -> str:

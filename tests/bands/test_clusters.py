@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array
 
-from zeeman.bands import adjusted_rand_index, cluster_rows, find_clusters, neighbour_graph, rewired
-from zeeman.bands.clusters import _described
+from zeeman.bands import adjusted_rand_index, cluster_places, cluster_rows, find_clusters, neighbour_graph, rewired
+from zeeman.bands.clusters import _described, _joined
 from zeeman.bands.cuts import Floor, conductance, degrees_of
 from zeeman.errors import ZeemanError
 
@@ -78,6 +78,30 @@ def test_noise_has_no_clusters() -> None:
         heavy = rng.standard_t(4, size=(400, 10))
         alarms += sum(len(cluster_rows(cloud, seed=seed).sizes) > 0 for cloud in (round_cloud, stretched, heavy))
     assert alarms <= 2
+
+
+def test_rows_that_are_not_searched_join_the_clusters_of_their_neighbours() -> None:
+    rows, labels = mixture(6000, 8, 14.0, seed=1)
+    found = cluster_places(rows, most=1500)
+    assert len(found.sizes) == 8
+    assert adjusted_rand_index(found.labels, labels) >= 0.98
+    assert (np.diff(found.sizes) <= 0).all()
+    assert found.sizes.tolist() == np.bincount(found.labels[found.labels >= 0]).tolist()
+    assert (cluster_places(rows, most=1500).labels == found.labels).all()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9))
+@settings(max_examples=50, deadline=None)
+def test_a_row_joins_whoever_holds_more_than_half_of_its_neighbours(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, near = rng.integers(-1, 2, size=30), rng.integers(30, size=(40, k))
+    for row, joined in zip(labels[near].tolist(), _joined(labels, near).tolist(), strict=True):
+        assert joined == next((one for one in (0, 1) if 2 * row.count(one) > k), -1)
+
+
+def test_noise_has_no_clusters_when_some_rows_are_searched() -> None:
+    clouds = [np.random.default_rng(seed).standard_normal((3000, 10)) for seed in range(6)]
+    assert sum(len(cluster_places(cloud, most=400).sizes) > 0 for cloud in clouds) <= 1
 
 
 def test_random_graphs_have_no_blocks() -> None:

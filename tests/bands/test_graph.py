@@ -39,6 +39,32 @@ def test_leaves_miss_few_neighbours_and_never_the_row_itself(monkeypatch: pytest
     assert recall > 0.9
 
 
+@pytest.mark.parametrize(("exact", "least"), [(10_000, 1.0), (1000, 0.9)])
+def test_neighbours_among_some_rows_are_those_of_a_tree_of_them(
+    exact: int, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _ = blobs(6000, 20, 0.25)
+    among = np.sort(np.random.default_rng(1).permutation(6000)[:900])
+    expected = among[cKDTree(rows[among]).query(rows, 11)[1]]
+    monkeypatch.setattr(neighbours, "EXACT_ROWS", exact)
+    monkeypatch.setattr(neighbours, "NUM_LEAVES", 8)
+    found = nearest_neighbours(rows, 10, among)
+    assert np.isin(found, among).all()
+    assert (found != np.arange(6000)[:, None]).all()
+    assert all(len(set(row)) == 10 for row in found[::50].tolist())
+    own = expected[:, 0] == np.arange(6000)
+    expected = np.where(own[:, None], expected[:, 1:], expected[:, :-1])
+    assert np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found, expected, strict=True)]) >= least
+
+
+def test_leaves_without_a_neighbour_look_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.linspace(0, 1, 4000)[:, None] * np.ones(2)
+    monkeypatch.setattr(neighbours, "EXACT_ROWS", 1000)
+    found = nearest_neighbours(rows, 3, np.arange(4))
+    assert found[:4].sum(axis=1).tolist() == [6, 5, 4, 3]
+    assert (found[-1] < 4).all()
+
+
 def test_the_graph_is_symmetric_without_loops() -> None:
     graph = neighbour_graph(blobs(300, 2, 1.0)[0], 12)
     assert abs(graph - graph.T).max() == 0

@@ -1,6 +1,7 @@
 """What structure: clusters and modes of responses, their stability, and bands along an axis. Arrays in, arrays out."""
 
 from zeeman.bands.clusters import Clusters as Clusters
+from zeeman.bands.clusters import cluster_places as cluster_places
 from zeeman.bands.clusters import cluster_rows as cluster_rows
 from zeeman.bands.clusters import find_clusters as find_clusters
 from zeeman.bands.cuts import conductance as conductance

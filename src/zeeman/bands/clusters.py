@@ -21,7 +21,7 @@ from zeeman.bands.cuts import (
     edge,
     sweeps,
 )
-from zeeman.bands.neighbours import neighbour_graph
+from zeeman.bands.neighbours import nearest_neighbours, neighbour_graph
 from zeeman.bands.nulls import gaussian_twin
 from zeeman.bands.preparation import prepare
 from zeeman.errors import ZeemanError
@@ -33,6 +33,8 @@ MIN_GAIN = 1e-3
 """Share of the nodes that a pass over seeds must add for another pass to follow."""
 PATIENCE = 32
 """Seeds in a row that may find nothing before a pass ends."""
+MOST_SEARCHED = 30_000
+"""Rows among which clusters are looked for; the others join those of their neighbours."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,73 @@ def cluster_rows(
     >>> cluster_rows(matrix).sizes.tolist()
     [200, 200, 200]
     """
-    prepared = prepare(matrix, names, whiten)
-    return find_clusters(neighbour_graph(prepared, k), neighbour_graph(gaussian_twin(prepared, seed), k), scale)
+    return cluster_places(prepare(matrix, names, whiten), k, scale=scale, seed=seed)
+
+
+def cluster_places(
+    places: Floats, k: int = 45, *, scale: Scale = "fine", seed: int = 0, most: int = MOST_SEARCHED
+) -> Clusters:
+    """Find clusters of rows that are comparable as they are; of many rows, among some.
+
+    The search costs far more than the neighbours, and what it finds hangs on how many nodes a cluster has and hardly
+    on how densely they lie. So beyond ``most`` rows it looks at as many, chosen at random, and each other row joins the
+    cluster that holds more than half of its k nearest among those. Clusters of fewer than 20 · rows/``most`` rows are
+    lost; what else it costs is in ``docs/cost.md``.
+
+    Parameters
+    ----------
+    places : array, shape (rows, columns)
+    k : int
+    scale : "fine" or "coarse"
+    seed : int
+        Of the Gaussian cloud and of the choice of rows.
+    most : int
+        Rows that are searched.
+
+    Returns
+    -------
+    Clusters
+        Conductance and floor are those among the rows that were searched.
+
+    Raises
+    ------
+    ZeemanError
+        For fewer than k + 1 rows.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> planted = np.repeat([0, 1, 2], 2000)
+    >>> places = 6 * rng.standard_normal((3, 8))[planted] + rng.standard_normal((6000, 8))
+    >>> cluster_places(places, most=600).sizes.tolist()
+    [2000, 2000, 2000]
+    """
+    if len(places) <= most:
+        return find_clusters(neighbour_graph(places, k), neighbour_graph(gaussian_twin(places, seed), k), scale)
+    searched = np.sort(np.random.default_rng([seed, 6]).permutation(len(places))[:most])
+    found = cluster_places(places[searched], k, scale=scale, seed=seed, most=most)
+    near = nearest_neighbours(places.astype(np.float32), k, searched)
+    labels = _joined(found.labels, np.searchsorted(searched, near))
+    labels[searched] = found.labels
+    return _numbered(labels, found.conductance, found.floor)
+
+
+def _joined(labels: Ints, neighbours: Ints) -> Ints:
+    """Cluster that holds more than half of each row's neighbours; −1 for none."""
+    ordered = np.sort(labels[neighbours], axis=1)
+    # whoever holds more than half of a sorted row holds its middle
+    middle = ordered[:, ordered.shape[1] // 2]
+    held = (ordered == middle[:, None]).sum(axis=1)
+    joined: Ints = np.where(2 * held > ordered.shape[1], middle, -1)
+    return joined
+
+
+def _numbered(labels: Ints, values: Floats, floor: Floats) -> Clusters:
+    """Number clusters anew by falling size."""
+    sizes = np.bincount(labels[labels >= 0], minlength=len(values))
+    order = np.argsort(-sizes, kind="stable")
+    renamed = np.append(np.argsort(order, kind="stable"), -1)
+    return Clusters(renamed[labels], sizes[order], values[order], floor[order])
 
 
 def find_clusters(graph: csr_array, null: csr_array, scale: Scale = "fine") -> Clusters:

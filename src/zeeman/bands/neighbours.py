@@ -22,17 +22,20 @@ BLOCK_PAIRS = 4_000_000
 """Distances held at once: 16 or 32 MB."""
 
 
-def nearest_neighbours(rows: NDArray[np.floating], k: int = 45) -> Ints:
+def nearest_neighbours(rows: NDArray[np.floating], k: int = 45, among: Ints | None = None) -> Ints:
     """Find the k nearest other rows of each row by Euclidean distance.
 
     Up to 20,000 rows this looks at every pair. Beyond, the rows are halved along their principal axis, and the halves
-    again, down to leaves of about 250 rows, and each leaf looks at the 64 leaves nearest to it: the cost grows like
-    the number of rows, and a known share of neighbours is missed (``benchmarks/clustering_scale.json``).
+    again, down to leaves of about 250 rows, or of 2k that may be neighbours, and each leaf looks at the 64 leaves
+    nearest to it: the cost grows like the number of rows, and a known share of neighbours is missed
+    (``benchmarks/clustering_scale.json``).
 
     Parameters
     ----------
     rows : array, shape (rows, columns)
     k : int
+    among : array of int, optional
+        Numbers of the rows that may be neighbours, each once; all by default.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def nearest_neighbours(rows: NDArray[np.floating], k: int = 45) -> Ints:
     Raises
     ------
     ZeemanError
-        Unless 1 ≤ k < rows and all is finite.
+        Unless 1 ≤ k < rows that may be neighbours, and all is finite.
 
     Examples
     --------
@@ -51,10 +54,11 @@ def nearest_neighbours(rows: NDArray[np.floating], k: int = 45) -> Ints:
     """
     if rows.ndim != 2 or not np.isfinite(rows).all():
         raise ZeemanError(f"expected a matrix of finite rows, got shape {rows.shape}; prepare the matrix first.")
-    if not 1 <= k < len(rows):
-        raise ZeemanError(f"expected 1 <= k < rows, got k = {k} for {len(rows)} rows; lower k or give more rows.")
+    among = np.arange(len(rows)) if among is None else among
+    if not 1 <= k < len(among):
+        raise ZeemanError(f"expected 1 <= k < rows, got k = {k} for {len(among)} rows; lower k or give more rows.")
     found = np.empty((len(rows), k), dtype=np.int64)
-    searches = _every_pair(rows, k) if len(rows) <= EXACT_ROWS else _leaf_pairs(rows, k)
+    searches = _every_pair(rows, among) if len(rows) <= EXACT_ROWS else _leaf_pairs(rows, k, among)
     for asked, candidates in searches:
         found[asked] = _nearest_of(rows, asked, candidates, k)
     return found
@@ -80,27 +84,36 @@ def neighbour_graph(rows: NDArray[np.floating], k: int = 45) -> csr_array:
     """
     found = nearest_neighbours(rows, k)
     count = len(found)
-    starts = np.arange(0, count * k + 1, k, dtype=np.int64)
-    graph = csr_array((np.ones(count * k, dtype=np.float32), found.ravel(), starts), shape=(count, count))
+    starts, ends = np.arange(0, count * k + 1, k, dtype=np.int64), found.ravel()
+    if 2 * count * k < np.iinfo(np.int32).max:  # half the memory, and products are faster
+        starts, ends = starts.astype(np.int32), ends.astype(np.int32)
+    graph = csr_array((np.ones(count * k, dtype=np.float32), ends, starts), shape=(count, count))
     graph = csr_array(graph.maximum(graph.T))
     graph.sort_indices()
     return graph
 
 
-def _every_pair(rows: NDArray[np.floating], k: int) -> Iterator[tuple[Ints, Ints]]:
+def _every_pair(rows: NDArray[np.floating], among: Ints) -> Iterator[tuple[Ints, Ints]]:
     everyone = np.arange(len(rows))
-    block = max(1, BLOCK_PAIRS // len(rows))
+    block = max(1, BLOCK_PAIRS // len(among))
     for start in range(0, len(rows), block):
-        yield everyone[start : start + block], everyone
+        yield everyone[start : start + block], among
 
 
-def _leaf_pairs(rows: NDArray[np.floating], k: int) -> Iterator[tuple[Ints, Ints]]:
-    leaves = _leaves(rows, max(LEAF_ROWS, 2 * k))
+def _leaf_pairs(rows: NDArray[np.floating], k: int, among: Ints) -> Iterator[tuple[Ints, Ints]]:
+    leaves = _leaves(rows, max(LEAF_ROWS, 2 * k * len(rows) // len(among)))
     centers = np.stack([rows[leaf].mean(axis=0) for leaf in leaves])
-    searched = min(NUM_LEAVES, len(leaves))
+    eligible = np.zeros(len(rows), dtype=bool)
+    eligible[among] = True
+    candidates = [leaf[eligible[leaf]] for leaf in leaves]
+    counts = np.array([len(each) for each in candidates])
     for leaf, center in zip(leaves, centers, strict=True):
-        near = np.argsort(((centers - center) ** 2).sum(axis=1), kind="stable")[:searched]
-        yield leaf, np.concatenate([leaves[other] for other in near])
+        near = np.argsort(((centers - center) ** 2).sum(axis=1), kind="stable")
+        enough = int(np.searchsorted(np.cumsum(counts[near]), k + 1)) + 1
+        searched = np.concatenate([candidates[other] for other in near[: max(NUM_LEAVES, enough)]])
+        block = max(1, BLOCK_PAIRS // len(searched))
+        for start in range(0, len(leaf), block):
+            yield leaf[start : start + block], searched
 
 
 def _leaves(rows: NDArray[np.floating], size: int) -> list[Ints]:
@@ -126,7 +139,9 @@ def _nearest_of(rows: NDArray[np.floating], asked: Ints, candidates: Ints, k: in
     from_rows, to_rows = rows[asked] - center, rows[candidates] - center
     distances = -2.0 * from_rows @ to_rows.T
     distances += (to_rows**2).sum(axis=1)
-    # where each asked row stands among the candidates
+    # where each asked row stands among the candidates, if it does
     order = np.argsort(candidates, kind="stable")
-    distances[np.arange(len(asked)), order[np.searchsorted(candidates, asked, sorter=order)]] = np.inf
+    place = order[np.minimum(np.searchsorted(candidates, asked, sorter=order), len(order) - 1)]
+    itself = candidates[place] == asked
+    distances[np.flatnonzero(itself), place[itself]] = np.inf
     return candidates[np.argpartition(distances, k - 1, axis=1)[:, :k]]

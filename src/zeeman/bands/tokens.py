@@ -7,10 +7,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.bands.clusters import find_clusters
+from zeeman.bands.clusters import cluster_places
 from zeeman.bands.modes import significant_modes
-from zeeman.bands.neighbours import neighbour_graph
-from zeeman.bands.nulls import gaussian_twin
 from zeeman.bands.preparation import prepare
 
 Array = NDArray[np.float64]
@@ -66,8 +64,7 @@ def cluster_tokens(
     places = prepared @ right.T
     labels = np.full(len(usable), -1, dtype=np.int64)
     if count:
-        twin = neighbour_graph(gaussian_twin(places), neighbours)
-        labels[usable] = find_clusters(neighbour_graph(places, neighbours), twin).labels
+        labels[usable] = cluster_places(places, neighbours).labels
     axes = np.full((len(usable), places.shape[1]), np.nan)
     axes[usable] = places
     return labels, axes

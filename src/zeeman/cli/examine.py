@@ -227,6 +227,8 @@ def _conclude(examination: Examination, path: Path | None, started: float, as_js
                         "probes": [p["name"] for p in t["probes"]],
                         "components": list(dict.fromkeys(c["name"] for c in t["components"])),
                         "signals": t["signals"],
+                        "order": t["order"],
+                        "summary": t["summary"],
                     }
                     for t in content["transitions"]
                 ],
@@ -237,4 +239,4 @@ def _conclude(examination: Examination, path: Path | None, started: float, as_js
         )
         return
     print(f"Report: {page} ({clock(seconds)})")
-    print("\n".join(content["headline"][:4]))
+    print("\n".join([*content["headline"][:4], *(t["summary"] for t in content["transitions"])]))

@@ -53,7 +53,7 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
     -------
     Corner
     """
-    every = {_key(a): dict(a) for a in syndromes}
+    every = {key(a): dict(a) for a in syndromes}
 
     def broken(weights: Weights) -> list[Exponents]:
         found = [a for a in every.values() if _order(a, weights) < 1]
@@ -61,13 +61,13 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
 
     used: dict[tuple[tuple[int, int], ...], Exponents] = {}
     while True:
-        solution = _solve(list(used.values()))
+        solution = optimum(list(used.values()))
         new = broken(solution.weights)
         if not new and solution.multiplicity > 1:
             new = next((found for w in _spanning(list(used.values()), solution) if (found := broken(w))), [])
         if not new:
             return solution
-        used |= {_key(a): a for a in _fewest(new)}
+        used |= {key(a): a for a in _fewest(new)}
 
 
 def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
@@ -77,7 +77,8 @@ def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
     return singles + ranked[len(singles) : len(singles) + most]
 
 
-def _key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+def key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+    """What a set of exponents is known by."""
     return tuple(sorted(exponents.items()))
 
 
@@ -85,13 +86,28 @@ def _order(exponents: Exponents, weights: Weights) -> Fraction:
     return sum((n * weights.get(k, Fraction(0)) for k, n in exponents.items()), Fraction(0))
 
 
-def _solve(syndromes: list[Exponents]) -> Corner:
-    """Exact optimum, block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1."""
+def optimum(syndromes: list[Exponents], densities: Weights | None = None) -> Corner:
+    """Solve the program exactly, min Σ_i (1 + h_i) w_i for the density ∏ ε_i^{h_i}, over syndromes that are all.
+
+    Block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1.
+
+    Parameters
+    ----------
+    syndromes : list of exponents
+    densities : dict of int to Fraction, optional
+        h, 0 where left out.
+
+    Examples
+    --------
+    >>> [str(optimum([{0: 1, 1: 1}], h).value) for h in (None, {0: Fraction(1)})]
+    ['1', '1']
+    """
     value, faces = Fraction(0), 0
     weights: Weights = {}
     shares: list[tuple[Exponents, Fraction]] = []
     for names, exponents in _blocks(syndromes):
-        found = newton_rlct(exponents)
+        shifts = None if densities is None else [densities.get(k, Fraction(0)) for k in names]
+        found = newton_rlct(exponents, shifts)
         value += found.value
         faces += found.multiplicity - 1
         weights |= {k: w for k, w in zip(names, found.weights, strict=True) if w}
