@@ -69,8 +69,8 @@ behind it the number of clusters found: with k-means at the true number on prepa
 `cluster_rows`; by the bands of `zeeman bands`, by ρ or by spread; and by the published clustering, by push from random
 seeds without a null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both
 halves of the chains show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout:
-accuracy of a linear one on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ. What
-was not read is blank."""
+accuracy of a linear one on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ.
+What was not read is blank."""
 
 WITHOUT = """Index by kind of the same, at the true number of kinds, when tokens of some are left out."""
 
