@@ -231,12 +231,14 @@ def responses(drawn: Drawn, n_beta: float = 0.0) -> list[Susceptibility]:
     return found
 
 
+def log_amplitudes(drawn: Drawn) -> Floats:
+    """Log amplitudes, shape (components, tokens)."""
+    return np.stack([log_amplitude(np.moveaxis(losses, 2, 0)) for losses in drawn.differences])
+
+
 def spreads(drawn: Drawn) -> Floats:
     """Log amplitudes of all tokens and components, on axes that both halves of the chains show."""
-    whole, *parts = (
-        np.column_stack([log_amplitude(np.moveaxis(losses, 2, 0)) for losses in each.differences])
-        for each in (drawn, *drawn.halves)
-    )
+    whole, *parts = (log_amplitudes(each).T for each in (drawn, *drawn.halves))
     return reproducible_axes(whole, (parts[0], parts[1]))
 
 

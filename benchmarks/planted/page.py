@@ -66,11 +66,11 @@ can't fall below 3.178. Learned: the step from which on nine tenths of the way h
 
 RECOVERY = """{tokens} settled tokens of the rules, seeds {names}. Adjusted Rand index by rule (7) / by kind (6), and
 behind it the number of clusters found: with k-means at the true number on prepared rows; with the number found by
-`cluster_rows`; by the bands of `zeeman bands`; and by the published clustering, by push from random seeds without a
-null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both halves of the chains
-show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout: accuracy of a linear one
-on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ. What was not read is
-blank."""
+`cluster_rows`; by the bands of `zeeman bands`, by ρ or by spread; and by the published clustering, by push from random
+seeds without a null, on the same matrix. Amplitude: the log of how far a token's loss moves, on the axes that both
+halves of the chains show (`log_amplitude`, `reproducible_axes`). Tokens without a cluster count as alone. Readout:
+accuracy of a linear one on windows it was not fitted on. Loaded draws are as many chains × draws of SGLD at nβ = γ.
+What was not read is blank."""
 
 WITHOUT = """Index by kind of the same, at the true number of kinds, when tokens of some are left out."""
 

@@ -56,6 +56,7 @@ from benchmarks.planted.landscape import compared
 from benchmarks.planted.scores import (
     about,
     bands,
+    bands_by_spread,
     clustered,
     confused,
     resolution,
@@ -268,7 +269,9 @@ def _read(drawn: Drawn, asked: Asked, cuts: Sequence[tuple[int, int]]) -> dict[s
         told = rows[f"rho, {number} draws"]
         told |= {**resolution(chi, seconds), "bands": about(bands(part, chi), asked)}
         places = spreads(part)
-        rows[f"amplitude, {number} draws"] = {**costs, **scored(places, asked), **clustered(places, asked)}
+        rows[f"amplitude, {number} draws"] = {
+            **costs, **scored(places, asked), **clustered(places, asked), "bands": about(bands_by_spread(part), asked)
+        }  # fmt: skip
         print(number, json.dumps(rows), flush=True)
     return rows
 

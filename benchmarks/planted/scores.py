@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.planted.activations import k_means, readout
-from benchmarks.planted.draws import Asked, Drawn, responses
+from benchmarks.planted.draws import Asked, Drawn, log_amplitudes, responses
 from benchmarks.planted.grammar import KINDS, RULES, Floats, Integers
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -19,13 +19,15 @@ from zeeman.bands import (
     find_clusters,
     gaussian_twin,
     half_agreement,
+    label_places,
     neighbour_graph,
+    reproducible_places,
     significant_modes,
     unite,
 )
 from zeeman.bands.cuts import MIN_SIZE, Floor, degrees_of, edge, sweep
 from zeeman.bands.pagerank import personalized_pagerank
-from zeeman.spectra import Susceptibility, resolved, shifted_nulls
+from zeeman.spectra import ResponseSums, Susceptibility, resolved, shifted_nulls
 
 PATIENCE, MIN_GAIN = 20, 1e-3
 FEWEST_NULLS = 19
@@ -68,6 +70,22 @@ def bands(drawn: Drawn, chi: list[Susceptibility], count: int | None = None) -> 
     no border. The modes may be counted already."""
     labels, _ = cluster_tokens(np.stack([each.rho for each in chi]), count=count or modes_of(drawn, chi))
     return unite(labels, np.stack([each.rho_halves for each in chi], axis=1))
+
+
+def bands_by_spread(drawn: Drawn) -> Integers:
+    """Partition tokens as `zeeman bands --statistic spread` does."""
+    values = log_amplitudes(drawn)
+    halves = np.stack([log_amplitudes(half) for half in drawn.halves])
+    noise = [_sums(phi, losses).log_amplitude_noise() for phi, losses in zip(drawn.phi, drawn.differences, strict=True)]
+    count = significant_modes(values.T, nulls=list(np.stack(noise, axis=-1))).count
+    usable = np.ones(values.shape[1], bool)
+    return unite(label_places(reproducible_places(values, halves)[0], usable, count=count), halves)
+
+
+def _sums(phi: Floats, differences: NDArray[np.float16]) -> ResponseSums:
+    sums = ResponseSums(differences.shape[-1], phi)
+    sums.add(np.moveaxis(differences, 2, 0))
+    return sums
 
 
 def modes_of(drawn: Drawn, chi: list[Susceptibility]) -> int:

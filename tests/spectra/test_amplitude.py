@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zeeman.errors import ZeemanError
-from zeeman.spectra import log_amplitude
+from zeeman.spectra import ResponseSums, log_amplitude
 
 
 def test_quadratic_losses_have_the_amplitude_of_the_closed_form():
@@ -38,3 +38,35 @@ def test_what_has_no_spread_is_refused():
     for losses in (np.zeros((5, 4)), np.zeros((5, 1, 1)), np.full((5, 2, 3), np.nan)):
         with pytest.raises(ZeemanError, match="finite losses"):
             log_amplitude(losses)
+
+
+def sums_of(losses: np.ndarray, phi: np.ndarray) -> ResponseSums:
+    sums = ResponseSums(len(losses), phi)
+    for draw in range(0, phi.shape[1], 4):
+        sums.add(losses[..., draw : draw + 4], draw=draw)
+    return sums
+
+
+def test_sums_of_a_susceptibility_give_the_same_by_halves_and_without_stretches():
+    rng = np.random.default_rng(3)
+    phi = rng.normal(size=(4, 15))
+    losses = rng.normal(size=(20, 4, 15)) * np.geomspace(0.01, 10, 20)[:, None, None] + 2 * phi
+    sums = sums_of(losses, phi)
+    np.testing.assert_allclose(sums.log_amplitude(), log_amplitude(losses), rtol=1e-6)
+    halves = [log_amplitude(losses[:, :2]), log_amplitude(losses[:, 2:])]
+    np.testing.assert_allclose(sums.log_amplitude_halves(), halves, rtol=1e-6)
+    # The first stretch is the first three of fifteen draws of the first chain.
+    kept = losses.reshape(20, 1, -1)[..., 3:]
+    np.testing.assert_allclose(sums.leave_one_out_log_amplitude()[0], log_amplitude(kept), rtol=1e-6)
+
+
+def test_halves_differ_by_the_noise_of_the_whole_and_by_nothing_else():
+    """Their difference spreads as the error of a does, and knows nothing of how far tokens move."""
+    rng, tokens = np.random.default_rng(4), 4000
+    phi, truth = rng.normal(size=(4, 15)), rng.normal(size=tokens)
+    losses = np.exp(truth)[:, None, None] * rng.normal(size=(tokens, 4, 15))
+    noise = sums_of(losses, phi).log_amplitude_noise(5)
+    assert noise.shape == (5, tokens)
+    assert abs(noise.std() * np.sqrt(2 * 60) - 1) < 0.05
+    assert (np.abs([np.corrcoef(each, truth)[0, 1] for each in noise]) < 4 / np.sqrt(tokens)).all()
+    assert (np.abs(np.corrcoef(noise)[np.triu_indices(5, 1)]) < 1).all()

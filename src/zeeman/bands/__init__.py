@@ -20,6 +20,9 @@ from zeeman.bands.stability import match_clusters as match_clusters
 from zeeman.bands.stability import mean_agreement as mean_agreement
 from zeeman.bands.tokens import NEIGHBOURS as NEIGHBOURS
 from zeeman.bands.tokens import cluster_tokens as cluster_tokens
+from zeeman.bands.tokens import label_places as label_places
+from zeeman.bands.tokens import mode_places as mode_places
+from zeeman.bands.tokens import reproducible_places as reproducible_places
 from zeeman.bands.tokens import unite as unite
 from zeeman.bands.tracking import Band as Band
 from zeeman.bands.tracking import Overlap as Overlap

@@ -52,6 +52,14 @@ def reproducible_axes(
     >>> bool(abs(np.corrcoef(places[:, 0], truth[:, 2])[0, 1]) > 0.9)
     True
     """
+    places: Floats = prepare(matrix) @ reproducible_projection(matrix, halves)
+    return places
+
+
+def reproducible_projection(
+    matrix: NDArray[np.floating], halves: tuple[NDArray[np.floating], NDArray[np.floating]]
+) -> Floats:
+    """Find what takes prepared rows, of all draws or of either half, to those axes: shape (columns, axes)."""
     whole, *parts = (prepare(each) for each in (matrix, *halves))
     if any(part.shape != whole.shape for part in parts):
         raise ZeemanError(
@@ -67,5 +75,5 @@ def reproducible_axes(
     shared = whitener.T @ first.T @ second @ whitener / len(whole)
     ratios, turned = np.linalg.eigh((shared + shared.T) / 2)
     count = max(int((ratios > 1).sum()), min(LEAST_AXES, len(ratios)))
-    places: Floats = whole @ whitener @ turned[:, ::-1][:, :count]
-    return places
+    projection: Floats = whitener @ turned[:, ::-1][:, :count]
+    return projection

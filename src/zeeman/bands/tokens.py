@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zeeman.bands.clusters import cluster_places
 from zeeman.bands.modes import significant_modes
 from zeeman.bands.preparation import prepare
+from zeeman.bands.reproducible import reproducible_projection
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
@@ -57,17 +58,56 @@ def cluster_tokens(
     [200, 200, 200]
     """
     usable = np.ones(responses.shape[1], bool) if usable is None else usable
-    rows = np.asarray(responses[:, usable].T, np.float64)
-    prepared = prepare(rows)
-    count = significant_modes(rows).count if count is None else count
+    if count is None:
+        count = significant_modes(np.asarray(responses[:, usable].T, np.float64)).count
+    axes = mode_places(responses, usable, count)
+    return label_places(axes, usable, neighbours, count), axes
+
+
+def mode_places(responses: Floats, usable: NDArray[np.bool_], count: int) -> Array:
+    """Place tokens in the largest modes of their responses, two at least: shape (tokens, axes), NaN if not usable."""
+    prepared = prepare(np.asarray(responses[:, usable].T, np.float64))
     right = np.linalg.svd(prepared, full_matrices=False)[2][: max(count, LEAST_AXES)]
-    places = prepared @ right.T
+    return _everywhere(prepared @ right.T, usable)
+
+
+def reproducible_places(values: Floats, halves: Floats, usable: NDArray[np.bool_] | None = None) -> list[Array]:
+    """Place tokens on the axes that either half of the draws shows, by all draws and by each half.
+
+    Parameters
+    ----------
+    values : array, shape (components, tokens)
+    halves : array, shape (2, components, tokens)
+        The same by either half of the draws.
+    usable : array of bool, shape (tokens,)
+        Tokens that take part; all by default.
+
+    Returns
+    -------
+    list of three arrays, shape (tokens, axes)
+        By all draws and by either half, on the axes of :func:`~zeeman.bands.reproducible.reproducible_axes`; NaN for
+        those that take no part.
+    """
+    usable = np.ones(values.shape[1], bool) if usable is None else usable
+    every = [np.asarray(each[:, usable].T, np.float64) for each in (values, *halves)]
+    projection = reproducible_projection(every[0], (every[1], every[2]))
+    return [_everywhere(prepare(each) @ projection, usable) for each in every]
+
+
+def label_places(
+    places: Array, usable: NDArray[np.bool_], neighbours: int = NEIGHBOURS, count: int | None = None
+) -> Ints:
+    """Cluster the tokens that take part where they are; none where it is known that no mode stands out."""
     labels = np.full(len(usable), -1, dtype=np.int64)
-    if count:
-        labels[usable] = cluster_places(places, neighbours).labels
+    if count != 0:
+        labels[usable] = cluster_places(places[usable], neighbours).labels
+    return labels
+
+
+def _everywhere(places: Array, usable: NDArray[np.bool_]) -> Array:
     axes = np.full((len(usable), places.shape[1]), np.nan)
     axes[usable] = places
-    return labels, axes
+    return axes
 
 
 def unite(labels: Ints, halves: Floats) -> Ints:

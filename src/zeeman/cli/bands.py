@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zeeman.cli.app import Json, StoreAt, app, library_beside, print_json, print_table
 
 
 @app.command
-def bands(store: StoreAt, /, *, probes: Path | None = None, out: Path | None = None, json: Json = False) -> None:
+def bands(
+    store: StoreAt,
+    /,
+    *,
+    probes: Path | None = None,
+    statistic: Literal["rho", "spread"] = "rho",
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
     """Show the bands in the response of tokens, found from what an examination holds; no model is run.
 
     Parameters
@@ -17,6 +25,9 @@ def bands(store: StoreAt, /, *, probes: Path | None = None, out: Path | None = N
     probes
         Folder of the library that it was made with, to read them anew; by default what stands in the store, else the
         folder probes beside it.
+    statistic
+        What tokens are compared by: how their loss goes along with that of the data (rho), or the log of how far it
+        moves (spread).
     out
         File to write a report with the bands to.
     """
@@ -24,8 +35,8 @@ def bands(store: StoreAt, /, *, probes: Path | None = None, out: Path | None = N
 
     opened = Store.open(store)
     document = opened.read_reading("document") or {}
-    found = document.get("bands") if probes is None else None
-    found = found or kept_bands(opened, library_beside(store, probes))
+    found = document.get("bands") if probes is None and statistic == "rho" else None
+    found = found or kept_bands(opened, library_beside(store, probes), statistic)
     if json:
         print_json(found)
     else:
@@ -70,9 +81,10 @@ def _tell(found: dict[str, Any]) -> None:
         for name, why in one["unresolved"].items():
             print(f"Step {one['step']}, {_draws(one)}, {name}: {why}.")
     nulls = [len(one["null_strengths"]) for one in found["maps"]]
-    print(
-        f"Clusters of permuted draws: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains."
-    )
+    by_spread = any(one.get("statistic") == "spread" for one in found["maps"])
+    of, unit = ("what differs between halves", "log nats") if by_spread else ("permuted draws", "ρ")
+    print(f"Strengths are in {unit}.")
+    print(f"Clusters of {of}: {', '.join(map(str, nulls))}. × marks bands that these reach, or doubtful chains.")
 
 
 def _draws(one: dict[str, Any]) -> str:

@@ -39,7 +39,8 @@ def bands_document(readings: list[Reading], library: Library) -> dict[str, Any] 
     -------
     dict or None
         ``maps``, for each step, loading and nβ: ``step``, ``loading``, ``n_beta``, ``aside`` (whether it lies on a
-        ladder alone, and not on the path along the steps), ``components``, ``left_out``, ``unresolved`` (why nothing
+        ladder alone, and not on the path along the steps), ``statistic`` (what tokens are compared by),
+        ``components``, ``left_out``, ``unresolved`` (why nothing
         answers to a component), ``verdict``, ``reasons``, ``coverage``, ``agreement`` of halves of the chains with its
         error, ``stability`` (the same of halves of the tokens and of other neighbours), ``modes`` (values, errors,
         p_values, count, gap_p_values, groups, strengths, loadings of the components), ``null_strengths`` of the
@@ -84,6 +85,7 @@ def _map(agreed: Reading, here: list[Reading], shown: Ints) -> dict[str, Any]:
         "loading": loading,
         "n_beta": n_beta,
         "aside": aside,
+        "statistic": agreed.coordinates["statistic"],
         "components": agreed.coordinates["components"],
         "left_out": agreed.coordinates.get("left_out", {}),
         "unresolved": agreed.coordinates.get("unresolved", {}),

@@ -76,6 +76,7 @@ def of_structure(
         "n_beta": place.n_beta,
         "aside": tracks.steps is None,
         "components": list(found.matrix.components),
+        "statistic": found.statistic,
     }
 
     def reading(name: str, value: Any, error: Any, more: dict[str, Any]) -> Reading:

@@ -8,10 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zeeman.bands import NEIGHBOURS, Modes, agreement, cluster_tokens, half_agreement, significant_modes, unite
+from zeeman.bands import (
+    NEIGHBOURS,
+    Modes,
+    agreement,
+    cluster_tokens,
+    half_agreement,
+    label_places,
+    mode_places,
+    reproducible_places,
+    significant_modes,
+    unite,
+)
 from zeeman.errors import NothingToRead
 from zeeman.examination.device import Draws
-from zeeman.examination.responses import ResponseMatrix, means_left_out, null_matrices
+from zeeman.examination.responses import ResponseMatrix, Statistic, means_left_out, null_matrices
 from zeeman.examination.unit import Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading, Verdict
@@ -39,6 +50,8 @@ class Structure:
     ----------
     matrix : ResponseMatrix
         Of the components that take part.
+    statistic : {"rho", "spread"}
+        What tokens are compared by; below, values are ρ, or log amplitudes less their mean over components.
     labels : array of int, shape (tokens,)
         Band of each token, the largest being 0; −1 for none.
     typical : list of array of int
@@ -47,7 +60,7 @@ class Structure:
         Scores of each token in the two strongest modes; NaN where it took no part.
     modes : Modes
     mode_strengths : array, shape (count,)
-        Root mean square over tokens and components of the part of ρ, less the mean token's, along each significant
+        Root mean square over tokens and components of the part of values, less the mean token's, along each significant
         mode; the squares sum to at most that of `spread`.
     agreement : Reading
         Adjusted Rand index between the bands of either half of the chains.
@@ -55,18 +68,19 @@ class Structure:
         The same between the bands and those of half of the ``tokens`` (over two halves), and those of other
         ``neighbours`` in the graph; empty where there is no band.
     means, means_se : array, shape (bands, components)
-        Mean ρ over the band's tokens.
+        Mean value over the band's tokens.
     contrast, contrast_se : array, shape (bands, components)
         The same less the mean over all tokens.
     strength, strength_se : array, shape (bands,)
         Root mean square of the contrast over components.
     null_strengths : array
-        Strength of each cluster that permuted draws show.
+        Strength of each cluster that the null shows.
     spread, null_spread : array, shape (tokens,)
-        Root mean square over components of a token's ρ less the mean token's, and of the null's; NaN where broken.
+        Root mean square over components of a token's values less the mean token's, and of the null's; NaN where broken.
     """
 
     matrix: ResponseMatrix
+    statistic: Statistic
     labels: Ints
     typical: list[Ints]
     places: Array
@@ -96,8 +110,28 @@ class Structure:
         return [int(i) for i in np.flatnonzero(standing)]
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What tokens are compared by.
+
+    Parameters
+    ----------
+    values, null : array, shape (components, tokens)
+    halves : array, shape (2, components, tokens)
+        Values from either half of the chains.
+    """
+
+    values: Floats
+    halves: Floats
+    null: Floats
+
+
 def find_structure(
-    draws: Draws, library: Library, chains: Mapping[str, list[Unit]], matrix: ResponseMatrix
+    draws: Draws,
+    library: Library,
+    chains: Mapping[str, list[Unit]],
+    matrix: ResponseMatrix,
+    statistic: Statistic = "rho",
 ) -> Structure:
     """Find the bands of a response matrix.
 
@@ -107,11 +141,17 @@ def find_structure(
     component's chains. Permuted draws go the same way, but for the halves: since tokens whose losses move alike answer
     alike to anything, they form clusters too, and a band counts by how far it stands out from these.
 
+    By ``spread`` tokens are compared by the log of how far their loss moves, a, on the axes that come out again in the
+    other half of the chains (`reproducible_axes`), if any mode of a stands out from what draws alone make of it,
+    (a₁ − a₂)/2 from random halves; that of the halves of the chains takes the place of permuted draws. In strengths,
+    a is taken less its mean over components: how loud a token is says nothing of what carries it.
+
     Parameters
     ----------
     draws, library, chains
         As for :func:`~zeeman.examination.responses.response_matrix`.
     matrix : ResponseMatrix
+    statistic : {"rho", "spread"}
 
     Returns
     -------
@@ -123,7 +163,8 @@ def find_structure(
         Where fewer than two components or 90 tokens have responses that vary.
     """
     matrix = without_constant(matrix)
-    usable = _usable(matrix)
+    of = _compared(matrix, statistic)
+    usable = _usable(of)
     if len(matrix.components) < 2 or usable.sum() < MIN_TOKENS:
         raise NothingToRead(
             f"expected responses of at least 2 components and {MIN_TOKENS} tokens that vary, got "
@@ -132,39 +173,69 @@ def find_structure(
         )
     target = matrix.place.n_beta if matrix.place.loading == "reweighted" else 0.0
     tested = _thinned(usable)
-    nulls = null_matrices(draws, library, chains, matrix.components, tested, target)
-    modes = significant_modes(matrix.rho[:, tested].T, nulls=list(nulls), names=matrix.components)
-    labels, axes = cluster_tokens(matrix.rho, usable, count=modes.count)
-    labels = unite(labels, matrix.halves)
-    null, _ = cluster_tokens(matrix.null, usable, count=modes.count)
-    halves = [cluster_tokens(half, usable, count=modes.count)[0] for half in matrix.halves]
+    nulls = null_matrices(draws, library, chains, matrix.components, tested, target, statistic)
+    modes = significant_modes(of.values[:, tested].T, nulls=list(nulls), names=matrix.components)
+    places = _places(of, usable, modes.count, statistic)
+    labels = unite(label_places(places[0], usable, count=modes.count), of.halves)
+    null, _ = cluster_tokens(of.null, usable, count=modes.count)
+    halves = [label_places(half, usable, count=modes.count) for half in places[1:]]
     bands, clusters = _weights(labels, usable), _weights(null, usable)
-    kept = means_left_out(draws, library, chains, matrix.components, bands, target)
-    means, contrast = _contrasts(matrix.rho, bands)
-    error = np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1)
-    contrast_se = np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1)
+    kept = means_left_out(draws, library, chains, matrix.components, bands, target, statistic)
+    shown, shown_null = (_shown(each, statistic) for each in (of.values, of.null))
+    means, contrast = _contrasts(shown, bands)
+    error = _carried(np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1), statistic)
+    contrast_se = _carried(np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1), statistic)
     strength = _rms(contrast)
     with np.errstate(invalid="ignore"):
         strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (len(matrix.components) * strength)
     return Structure(
         matrix,
+        statistic,
         labels,
-        [_by_distance(axes, labels, band) for band in range(len(strength))],
-        axes[:, :2],
+        [_by_distance(places[0], labels, band) for band in range(len(strength))],
+        places[0][:, :2],
         modes,
-        _mode_strengths(matrix.rho[:, tested], modes),
+        _mode_strengths(shown[:, tested], modes),
         _agreement(halves, usable),
-        _stability(np.concatenate([matrix.rho[None], matrix.halves])[..., usable], labels[usable], modes.count),
+        _stability(of, usable, labels[usable], modes.count, statistic),
         means,
         error,
         contrast,
         contrast_se,
         strength,
         strength_se,
-        _rms(_contrasts(matrix.null, clusters)[1]),
-        _spread(matrix.rho, usable),
-        _spread(matrix.null, usable),
+        _rms(_contrasts(shown_null, clusters)[1]),
+        _spread(shown, usable),
+        _spread(shown_null, usable),
     )
+
+
+def _compared(matrix: ResponseMatrix, statistic: Statistic) -> Compared:
+    if statistic == "rho":
+        return Compared(matrix.rho, matrix.halves, matrix.null)
+    first, second = matrix.amplitude_halves
+    return Compared(matrix.amplitude, matrix.amplitude_halves, (first - second) / 2)
+
+
+def _places(of: Compared, usable: NDArray[np.bool_], count: int, statistic: Statistic) -> list[Array]:
+    """Places of tokens by all chains and by either half of them."""
+    if statistic == "rho":
+        return [mode_places(each, usable, count) for each in (of.values, *of.halves)]
+    return reproducible_places(of.values, of.halves, usable)
+
+
+def _shown(values: Floats, statistic: Statistic) -> Floats:
+    """Values that bands are described by: of log amplitudes what differs between components."""
+    return values if statistic == "rho" else values - values.mean(axis=0)
+
+
+def _carried(errors: Array, statistic: Statistic) -> Array:
+    """Errors of what is shown, from those of each component by itself, shape (bands, components)."""
+    if statistic == "rho":
+        return errors
+    count = errors.shape[1]
+    carried: Array = np.sqrt(errors**2 * (1 - 2 / count) + (errors**2).sum(axis=1, keepdims=True) / count**2)
+    return carried
 
 
 def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:
@@ -177,12 +248,13 @@ def without_constant(matrix: ResponseMatrix) -> ResponseMatrix:
     names = {matrix.components[i]: "No token's loss follows it." for i in np.flatnonzero(flat)}
     cut = {
         name: getattr(matrix, name)[kept]
-        for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift", "floors")
+        for name in ("rho", "rho_se", "null", "covariance", "covariance_se", "shift", "floors", "amplitude")
     }
     return replace(
         matrix,
         components=tuple(matrix.components[i] for i in kept),
         halves=matrix.halves[:, kept],
+        amplitude_halves=matrix.amplitude_halves[:, kept],
         verdicts=tuple(matrix.verdicts[i] for i in kept),
         left_out=matrix.left_out | names,
         **cut,
@@ -197,12 +269,12 @@ def _thinned(usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _usable(matrix: ResponseMatrix) -> NDArray[np.bool_]:
+def _usable(of: Compared) -> NDArray[np.bool_]:
     """Tokens with a finite response to every component that is not the same to all."""
-    every = [matrix.rho, matrix.null, *matrix.halves]
+    every = [of.values, of.null, *of.halves]
     with np.errstate(invalid="ignore"):
         good = [np.isfinite(each).all(axis=0) & (np.ptp(each, axis=0) > 0) for each in every if len(each)]
-    found: NDArray[np.bool_] = np.logical_and.reduce(good) if good else np.zeros(len(matrix.tokens), bool)
+    found: NDArray[np.bool_] = np.logical_and.reduce(good) if good else np.zeros(of.values.shape[1], bool)
     return found
 
 
@@ -248,16 +320,21 @@ def _by_distance(axes: Array, labels: Ints, band: int) -> Ints:
     return nearest
 
 
-def _stability(responses: Floats, labels: Ints, count: int) -> dict[str, Reading]:
-    """Bands from half of the tokens and from other neighbours; responses of all chains and of either half of them."""
+def _stability(
+    of: Compared, usable: NDArray[np.bool_], labels: Ints, count: int, statistic: Statistic
+) -> dict[str, Reading]:
+    """Bands from half of the tokens and from other neighbours."""
     if labels.max() < 0:
         return {}
 
     def bands(rows: Floats, neighbours: int = NEIGHBOURS) -> Ints:
-        everything, *halves = np.split(rows.T, 3)
-        return unite(cluster_tokens(everything, neighbours=neighbours, count=count)[0], np.stack(halves))
+        values, *halves = np.split(rows.T, 3)
+        all_of_them = np.ones(len(rows), bool)
+        part = Compared(values, np.stack(halves), values)
+        places = _places(part, all_of_them, count, statistic)[0]
+        return unite(label_places(places, all_of_them, neighbours, count), part.halves)
 
-    rows = np.concatenate(list(responses)).T
+    rows = np.concatenate([of.values, *of.halves])[:, usable].T
     return {
         "tokens": half_agreement(rows, bands, num_halves=2),
         "neighbours": agreement(labels, bands(rows, OTHER_NEIGHBOURS)),

@@ -20,7 +20,7 @@ from zeeman.examination.band_structure import MIN_TOKENS, Structure, find_struct
 from zeeman.examination.densities import rung
 from zeeman.examination.device import Draws, origin_of
 from zeeman.examination.devices import Susceptibilities
-from zeeman.examination.responses import Place, place_of, refuse_single_chains, response_matrix
+from zeeman.examination.responses import Place, Statistic, place_of, refuse_single_chains, response_matrix
 from zeeman.examination.subject import Subject
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
@@ -43,6 +43,8 @@ class Bands:
     rungs : tuple of float
         Multiples of the setting's nβ at which bands are looked for too, by loaded chains of each component and by
         unloaded draws reweighted to it.
+    statistic : {"rho", "spread"}
+        What tokens are compared by; see `find_structure`.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Bands:
     steps: tuple[int, ...] = ()
     components: tuple[str, ...] = ()
     rungs: tuple[float, ...] = ()
+    statistic: Statistic = "rho"
     name: str = "bands"
 
     def __post_init__(self) -> None:
@@ -74,7 +77,8 @@ class Bands:
 
     def read(self, subject: Subject, settings: SamplerSettings, draws: Draws) -> list[Reading]:
         """Readings ``band``, ``band_agreement``, ``band_modes``, ``band_null``, ``band_track`` and ``band_ladder``."""
-        return read_bands(draws, subject.library, by_place(self._chains(subject, settings)), settings.n_beta)
+        chains = by_place(self._chains(subject, settings))
+        return read_bands(draws, subject.library, chains, settings.n_beta, self.statistic)
 
 
 def _rung(settings: SamplerSettings, factor: float) -> SamplerSettings:
@@ -100,7 +104,13 @@ def refuse_few_tokens(library: Library) -> None:
         )
 
 
-def read_bands(draws: Draws, library: Library, chains: Mapping[Place, Chains], n_beta: float) -> list[Reading]:
+def read_bands(
+    draws: Draws,
+    library: Library,
+    chains: Mapping[Place, Chains],
+    n_beta: float,
+    statistic: Statistic = "rho",
+) -> list[Reading]:
     """Find bands at each place, match them between loadings, and connect them along the steps and along log nβ.
 
     Where a step has loaded chains on several rungs, its unloaded draws are reweighted to each of them.
@@ -113,6 +123,8 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[Place, Chains], n
         The chains of each component, which observed the data and every probe.
     n_beta : float
         The rung of the loaded chains that are compared along steps.
+    statistic : {"rho", "spread"}
+        What tokens are compared by; see `find_structure`.
 
     Returns
     -------
@@ -135,7 +147,7 @@ def read_bands(draws: Draws, library: Library, chains: Mapping[Place, Chains], n
     readings: list[Reading] = []
     found: dict[Place, Structure] = {}
     for place in sorted(everywhere, key=lambda at: (at.step, LOADINGS.index(at.loading), at.n_beta)):
-        structure = _structure(draws, library, everywhere[place], place, aside=place not in along)
+        structure = _structure(draws, library, everywhere[place], place, statistic, aside=place not in along)
         if isinstance(structure, Structure):
             found[place] = structure
         else:
@@ -177,17 +189,20 @@ def _reweighted(chains: Mapping[Place, Chains]) -> dict[Place, Chains]:
     return found
 
 
-def _structure(draws: Draws, library: Library, chains: Chains, place: Place, *, aside: bool) -> Structure | Reading:
+def _structure(
+    draws: Draws, library: Library, chains: Chains, place: Place, statistic: Statistic, *, aside: bool
+) -> Structure | Reading:
     """The structure, or a reading without a value that says why there is none."""
     reweighted = place.loading == "reweighted"
     verdict = Verdict.REWEIGHTED_TOO_FAR if reweighted else Verdict.DIVERGED
     try:
         matrix = response_matrix(draws, library, chains, place.n_beta if reweighted else 0.0)
         verdict = Verdict.NO_SIGNAL
-        return find_structure(draws, library, chains, matrix)
+        return find_structure(draws, library, chains, matrix, statistic)
     except NothingToRead as error:
         components = [name for name in chains if name != "full"]
-        where = {"loading": place.loading, "n_beta": place.n_beta, "aside": aside, "components": components}
+        where = {"loading": place.loading, "n_beta": place.n_beta, "aside": aside, "components": components,
+                 "statistic": statistic}  # fmt: skip
         origin = origin_of(next(iter(chains.values()))[0])
         return Reading("band_agreement", np.nan, np.nan, verdict, (str(error),), origin, where)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,11 @@ _FIGURES = {name: name for name in ("rho", "rho_se", "null", "covariance", "cova
     "halves": "rho_halves"
 }
 """Arrays of the matrix, and what they are of a susceptibility."""
+_ALL = (*_FIGURES, "amplitude", "amplitude_halves")
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Statistic = Literal["rho", "spread"]
+"""What tokens are compared by: how their loss goes along with φ, or the log of how far it moves."""
 
 TILE = CHUNK_TOKENS
 """Tokens at once: those of a chunk of the store, so that each is read once."""
@@ -113,6 +116,8 @@ class ResponseMatrix:
         Both terms of the susceptibility, in nats squared; the shift is NaN where the chains of all weights diverged.
     halves : array, shape (2, components, tokens)
         ρ from either half of the chains.
+    amplitude, amplitude_halves : array
+        Log of how far the loss moves, in log nats, and the same from either half of the chains.
     floors : array, shape (components,)
         1/√ESS, the noise of ρ.
     verdicts : tuple of Verdict
@@ -133,6 +138,8 @@ class ResponseMatrix:
     covariance_se: Floats
     shift: Floats
     halves: Floats
+    amplitude: Floats
+    amplitude_halves: Floats
     floors: Array
     verdicts: tuple[Verdict, ...]
     left_out: dict[str, str]
@@ -189,14 +196,15 @@ def response_matrix(
     for probe, where in _tiles(library):
         everything = None if full is None else _sums(draws, chains["full"], full, probe, where, reweighted_to)
         for name, row in rows.items():
-            row.add(_sums(draws, chains[name], row.phi, probe, where, reweighted_to).respond(everything))
+            sums = _sums(draws, chains[name], row.phi, probe, where, reweighted_to)
+            row.add(sums.respond(everything), sums)
     n_beta = place.n_beta if place.loading == "loaded" else 0.0
     silent = {name: row.silence(n_beta, draws.attribute(chains[name][0], "localization")) for name, row in rows.items()}
     return ResponseMatrix(
         place,
         tuple(rows),
         tokens,
-        **{name: np.stack([row.figures[name] for row in rows.values()], axis=-2) for name in _FIGURES},
+        **{name: np.stack([row.figures[name] for row in rows.values()], axis=-2) for name in _ALL},
         floors=np.array([row.floor for row in rows.values()]),
         verdicts=tuple(judged[name][0] for name in kept),
         left_out=left_out,
@@ -210,14 +218,16 @@ class _Row:
     def __init__(self, phi: Array | None, tokens: int) -> None:
         assert phi is not None
         self.phi, self.floor = phi, np.nan
-        self.figures = {name: np.empty((2, tokens) if name == "halves" else tokens, np.float32) for name in _FIGURES}
+        self.figures = {n: np.empty((2, tokens) if n.endswith("halves") else tokens, np.float32) for n in _ALL}
         self._filled = self._count = self._null = 0
         self._spreads: list[float] = []
 
-    def add(self, chi: Susceptibility) -> None:
+    def add(self, chi: Susceptibility, sums: ResponseSums) -> None:
         where = slice(self._filled, self._filled + len(chi.rho))
-        for name, values in self.figures.items():
-            values[..., where] = getattr(chi, _FIGURES[name])
+        for name, source in _FIGURES.items():
+            self.figures[name][..., where] = getattr(chi, source)
+        self.figures["amplitude"][where] = sums.log_amplitude()
+        self.figures["amplitude_halves"][:, where] = sums.log_amplitude_halves()
         self._filled, self.floor = where.stop, chi.floor
         self._count += int(resolved(chi.rho, chi.rho_se).sum())
         self._null += int(resolved(chi.null, chi.null_se).sum())
@@ -242,8 +252,9 @@ def means_left_out(
     components: tuple[str, ...],
     groups: Array,
     reweighted_to: float = 0.0,
+    statistic: Statistic = "rho",
 ) -> list[Array]:
-    """Mean ρ over groups of tokens with each stretch of a component's chains left out, for a jackknife.
+    """Mean ρ or log amplitude over groups of tokens with each stretch of chains left out, for a jackknife.
 
     Parameters
     ----------
@@ -254,6 +265,7 @@ def means_left_out(
         Weight of each token in each mean; tokens of no weight may be broken.
     reweighted_to : float
         As for :func:`response_matrix`.
+    statistic : {"rho", "spread"}
 
     Returns
     -------
@@ -263,10 +275,11 @@ def means_left_out(
     for name in components:
         phi, start, total = _phi(draws, chains[name]), 0, np.zeros(())
         for probe, where in _tiles(library):
-            rho = _sums(draws, chains[name], phi, probe, where, reweighted_to).leave_one_out_rho()
-            weights = groups[start : start + rho.shape[1]]
-            start += rho.shape[1]
-            total = total + np.where(weights.any(axis=1), rho, 0.0) @ weights
+            sums = _sums(draws, chains[name], phi, probe, where, reweighted_to)
+            kept = sums.leave_one_out_rho() if statistic == "rho" else sums.leave_one_out_log_amplitude()
+            weights = groups[start : start + kept.shape[1]]
+            start += kept.shape[1]
+            total = total + np.where(weights.any(axis=1), kept, 0.0) @ weights
         found.append(total)
     return found
 
@@ -278,8 +291,9 @@ def null_matrices(
     components: tuple[str, ...],
     chosen: NDArray[np.bool_],
     reweighted_to: float = 0.0,
+    statistic: Statistic = "rho",
 ) -> Floats:
-    """ρ of some tokens from permuted draws, in many ways (`shifted_nulls`).
+    """What noise makes of some tokens, in many ways: ρ from permuted draws, or log amplitudes from differing halves.
 
     Parameters
     ----------
@@ -287,6 +301,8 @@ def null_matrices(
         As for :func:`response_matrix`.
     components : tuple of str
     chosen : array of bool, shape (tokens,)
+    statistic : {"rho", "spread"}
+        See `shifted_nulls` and `ResponseSums.log_amplitude_noise`.
 
     Returns
     -------
@@ -299,9 +315,12 @@ def null_matrices(
         for probe, where in _tiles(library):
             held = chosen[start : start + where.stop - where.start]
             start += len(held)
-            if held.any():
+            if held.any() and statistic == "rho":
                 losses = np.moveaxis(draws.stack(chains[name], f"observed_{probe}", where), -1, 0)
                 parts.append(shifted_nulls(phi, losses[held], weights))
+            elif held.any():
+                sums = _sums(draws, chains[name], phi, probe, where, reweighted_to)
+                parts.append(sums.log_amplitude_noise()[:, held].astype(np.float32))
         found.append(np.concatenate(parts, axis=1))
     return np.stack(found, axis=-1)
 

@@ -13,24 +13,26 @@ from zeeman.examination.band_document import bands_document
 from zeeman.examination.bands import by_place, read_bands, refuse_few_tokens
 from zeeman.examination.device import Draws
 from zeeman.examination.document import finite
-from zeeman.examination.responses import Place
+from zeeman.examination.responses import Place, Statistic
 from zeeman.examination.store import Store
 from zeeman.examination.subject import DATA
 from zeeman.examination.unit import SamplerSettings, Unit
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
-_LAYOUT = "7"
+_LAYOUT = "8"
 """Changes when the document of bands does, so that kept ones are laid out anew."""
 
 
-def kept_bands(store: Store, library: Library) -> dict[str, Any]:
+def kept_bands(store: Store, library: Library, statistic: Statistic = "rho") -> dict[str, Any]:
     """Lay out the bands of a store, which keeps them: they are looked for again only when it has grown.
 
     Parameters
     ----------
     store : Store
     library : Library
+    statistic : {"rho", "spread"}
+        What tokens are compared by; those of either are kept.
 
     Returns
     -------
@@ -46,16 +48,17 @@ def kept_bands(store: Store, library: Library) -> dict[str, Any]:
     chains = [u for each in stored_chains(store, library)[0].values() for one in each.values() for u in one]
     keys = sorted(u.key for u in chains + stored_ablations(store))
     made_of = hashlib.sha256("\n".join([_LAYOUT, *keys, library.digest, *library.vocabulary]).encode()).hexdigest()
-    held: dict[str, Any] | None = store.read_reading("bands")
+    name = "bands" if statistic == "rho" else f"bands-{statistic}"
+    held: dict[str, Any] | None = store.read_reading(name)
     if held and held.get("made_of") == made_of:
         return held
-    found = finite(bands_document(stored_bands(store, library), library) or {})
+    found = finite(bands_document(stored_bands(store, library, statistic), library) or {})
     content: dict[str, Any] = {"made_of": made_of, **found}
-    store.write_reading("bands", content)
+    store.write_reading(name, content)
     return content
 
 
-def stored_bands(store: Store, library: Library) -> list[Reading]:
+def stored_bands(store: Store, library: Library, statistic: Statistic = "rho") -> list[Reading]:
     """Find bands from what a store holds; see :func:`~zeeman.examination.bands.read_bands`.
 
     Parameters
@@ -64,6 +67,7 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
         Of an examination that read susceptibilities.
     library : Library
         The one that was examined with.
+    statistic : {"rho", "spread"}
 
     Returns
     -------
@@ -78,7 +82,7 @@ def stored_bands(store: Store, library: Library) -> list[Reading]:
     chains, n_beta = stored_chains(store, library)
     units = {u.chain_key: u for u in stored_ablations(store)}
     units |= {u.chain_key: u for each in chains.values() for one in each.values() for u in one}
-    return read_bands(Draws(store, units), library, chains, n_beta)
+    return read_bands(Draws(store, units), library, chains, n_beta, statistic)
 
 
 def stored_chains(store: Store, library: Library) -> tuple[dict[Place, dict[str, list[Unit]]], float]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.health import effective_draws
+from zeeman.spectra.amplitude import SMALLEST
+from zeeman.spectra.shifted import NUM_NULLS
 from zeeman.spectra.stretches import ONE_CHAIN, jackknife_error, stretch_edges
 
 Array = NDArray[np.float64]
@@ -77,6 +79,12 @@ class _Moments(NamedTuple):
             -self.covariance, scale, out=np.zeros_like(scale), where=~(self.variance <= rounding) & ~(scale == 0)
         )
         return np.clip(result, -1.0, 1.0)
+
+    def log_amplitude(self) -> Array:
+        """Log spread of the loss itself, ℓ_xy = ℓ + φ."""
+        variance = self.variance + 2 * self.covariance + self.variance_phi
+        result: Array = 0.5 * np.log(np.maximum(variance, 0.0) + SMALLEST**2)
+        return result
 
 
 class ResponseSums:
@@ -261,6 +269,46 @@ class ResponseSums:
         self._check_complete()
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._moments(0)[1].rho(self._rounding())
+
+    def log_amplitude(self) -> Array:
+        """Log of how far each loss moves (`log_amplitude`), shape (tokens,)."""
+        self._check_complete()
+        return self._moments(0)[0].log_amplitude()
+
+    def log_amplitude_halves(self) -> Array:
+        """The same from either half of the chains, shape (2, tokens)."""
+        self._check_complete()
+        return np.stack([half.log_amplitude() for half in self._halves()])
+
+    def leave_one_out_log_amplitude(self) -> Array:
+        """The same with each stretch left out, shape (stretches, tokens)."""
+        self._check_complete()
+        return self._moments(0)[1].log_amplitude()
+
+    def log_amplitude_noise(self, count: int = NUM_NULLS) -> Array:
+        """What draws alone make of log amplitudes, (a₁ − a₂)/2 from random halves of the stretches.
+
+        Either half has noise of twice the variance of the whole, and what is true of a token cancels: the difference
+        has the law of the noise of a, with all that tokens and draws share.
+
+        Parameters
+        ----------
+        count : int
+            Ways to halve the stretches, the same ones for all tokens.
+
+        Returns
+        -------
+        array, shape (count, tokens)
+        """
+        self._check_complete()
+        stretches = self._scalars.shape[1]
+        first = np.arange(stretches) < stretches // 2
+        rng = np.random.default_rng([stretches, *b"halves"])
+        halves = np.stack([rng.permutation(first) for _ in range(count)])
+        sums = self._scalars[0], self._linear[0], self._square[0]
+        one, other = (self._from_sums(*(np.tensordot(half.astype(float), s, 1) for s in sums)).log_amplitude()
+                      for half in (halves, ~halves))  # fmt: skip
+        return (one - other) / 2
 
     def _shift(self, moments: _Moments, full_mean: Array) -> Array:
         return -(moments.mean_phi + self._mean_phi) * (moments.mean - full_mean)

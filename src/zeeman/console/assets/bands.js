@@ -2,6 +2,9 @@
 
 const bandView = { loading: null, step: null, ladder: null };
 const DENSITY_WIDTH = 128;
+// What tokens are compared by, and what its null is made of.
+const STATISTICS = { rho: { unit: "\u03c1", null: "permuted draws" }, spread: { unit: "log spread", null: "halves that differ" } };
+const statisticOf = (map) => STATISTICS[map?.statistic ?? "rho"];
 const ENDS = { birth: "begins", split: "splits from another", death: "ends", merge: "merges into another" };
 
 const bandStrengths = (maps) => maps.flatMap((map) => map.bands.flatMap((band) => [band.strength - (band.strength_se ?? 0), band.strength + (band.strength_se ?? 0)]));
@@ -17,7 +20,7 @@ function bandTip(map, band, track, along) {
   return {
     title: `${band.name}, ${along.told(map)}`,
     rows: [["strength", withError(band.strength, band.strength_se)], ["tokens", grouped(String(band.size))], ["seen under", Object.keys(band.seen_under ?? {}).join(", ")]],
-    text: [band.above_null ? null : "Permuted draws show a cluster as strong: it may be chance.", isTrusted(band.verdict ?? map.verdict) ? null : `Draws: ${verdictName(band.verdict ?? map.verdict)}.`, ...ends.filter(Boolean).map((end) => `The band ${end} here.`)],
+    text: [band.above_null ? null : `The null (${statisticOf(map).null}) shows a cluster as strong: it may be chance.`, isTrusted(band.verdict ?? map.verdict) ? null : `Draws: ${verdictName(band.verdict ?? map.verdict)}.`, ...ends.filter(Boolean).map((end) => `The band ${end} here.`)],
   };
 }
 
@@ -34,7 +37,7 @@ function bandPoint(frame, map, band, track, index, along) {
 function bandMarks(frame, maps, tracks, along) {
   const rows = [];
   const group = mark("g", {});
-  // The strongest cluster of permuted draws at each place: what lies under it may be chance.
+  // The strongest cluster of the null at each place: what lies under it may be chance.
   const floor = maps.filter((map) => list(map.null_strengths).length).map((map) => [along.at(map), Math.max(...map.null_strengths)]);
   group.append(...floor.map(([place, value]) => mark("path", { class: "null-floor", "clip-path": frame.clip, d: `M${frame.x(place) - 9},${frame.y(value)}h18` })));
   tracks.forEach((track, index) => {
@@ -56,7 +59,7 @@ function modeLevels(modes) {
   return [levels, gaps];
 }
 
-// How many tokens answer how strongly, on the strength axis of the diagram; dashed, what permuted draws give.
+// How many tokens answer how strongly, on the strength axis of the diagram; dashed, what the null gives.
 function tokenDensity(map, domain, height, along) {
   const data = map.density;
   const plot = { left: 6, right: DENSITY_WIDTH - 6, top: MARGIN.top, bottom: height - MARGIN.bottom };
@@ -66,7 +69,7 @@ function tokenDensity(map, domain, height, along) {
   const outline = (counts) => `M${plot.left},${y(data.edges[0])}${counts.map((count, index) => `H${x(count)}V${y(data.edges[index + 1])}`).join("")}H${plot.left}`;
   const clip = `clip-band-density-${along === STEPS ? "steps" : "rungs"}`;
   const [ticks, gaps] = modeLevels(map.modes);
-  const told = { title: along.told(map), text: ["How many tokens stand out how far from the mean token. Dashed: the same of permuted draws.", ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
+  const told = { title: along.told(map), text: [`How many tokens stand out how far from the mean token. Dashed: the same of ${statisticOf(map).null}.`, ticks.length ? `Ticks: the strength of each mode above noise (${ticks.map((value) => formatNumber(value, 2)).join(", ")}); shaded: gaps between them that noise does not make.` : null] };
   return mark("svg", { class: "band-density", width: DENSITY_WIDTH, height, viewBox: `0 0 ${DENSITY_WIDTH} ${height}`, role: "img", "aria-label": `Number of tokens by strength at ${along.told(map)}`, tip: told },
     mark("clipPath", { id: clip }, mark("rect", { x: 0, y: plot.top, width: DENSITY_WIDTH, height: plot.bottom - plot.top })),
     gaps.map(([low, high]) => mark("rect", { class: "mode-gap", x: plot.left, width: plot.right - plot.left, y: y(high), height: y(low) - y(high), "clip-path": `url(#${clip})` })),
@@ -97,7 +100,7 @@ function bandDiagram(body, maps, tracks) {
     return band ? withError(band.strength, band.strength_se) : "\u2013";
   };
   stepChart(chart, {
-    id: "bands", label: "Strength of each band against training step", yTitle: "strength (\u03c1)", height,
+    id: "bands", label: "Strength of each band against training step", yTitle: `strength (${statisticOf(maps[0]).unit})`, height,
     legend: tracks.map((track, index) => ({ key: String(track.id), name: `${track.id} ${track.name}`, swatch: () => swatchLine(index), at: (step) => at(track, step) })),
     domain: () => domain,
     marks: (frame) => bandMarks(frame, maps, tracks, STEPS),
@@ -117,8 +120,8 @@ function carrierLook(map, limit, row, column) {
     fill: isNumber(value) ? diverging(value / limit) : null,
     faint: isNumber(value) && !resolved,
     text: isNumber(value) ? compact(value) : null,
-    spoken: `${map.components[row]}, band ${band.track} ${band.name}: mean \u03c1 ${shown}${resolved ? "" : ", not resolved"}`,
-    tip: { title: `${map.components[row]} \u2192 ${band.name}`, rows: [["mean \u03c1", shown], ["less the mean token", withError(band.contrast[row], band.contrast_se[row])], ...effect], text: [resolved ? null : "Below three standard errors: may be zero."] },
+    spoken: `${map.components[row]}, band ${band.track} ${band.name}: mean ${statisticOf(map).unit} ${shown}${resolved ? "" : ", not resolved"}`,
+    tip: { title: `${map.components[row]} \u2192 ${band.name}`, rows: [[`mean ${statisticOf(map).unit}`, shown], ["less the mean token", withError(band.contrast[row], band.contrast_se[row])], ...effect], text: [resolved ? null : "Below three standard errors: may be zero."] },
   };
 }
 
@@ -148,7 +151,7 @@ function modeRows(map) {
 
 function modeTable(maps) {
   const heads = [["step", 1], ["mode", 1], ["strength", 1], ["p", 1], ["p of the gap above", 1], ["components on one side", 0], ["on the other", 0]];
-  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, "modes of the matrix above permuted draws, and the components that carry more than an even share of each")),
+  return el("div", { class: "beneath" }, el("h3", {}, "Groups of components", el("span", { class: "aside" }, `modes of the matrix above ${statisticOf(maps[0]).null}, and the components that carry more than an even share of each`)),
     el("div", { class: "tall" }, el("table", { class: "health modes" }, el("thead", {}, el("tr", {}, heads.map(([text, figure]) => el("th", { class: figure ? "figure" : null }, text)))), el("tbody", {}, maps.flatMap(modeRows)))));
 }
 
@@ -220,7 +223,7 @@ function bandNotes(maps) {
     const held = Object.entries({ tokens: "half of the tokens", neighbours: "other neighbours" }).filter(([key]) => isNumber(map.stability?.[key]?.[0])).map(([key, name]) => `, ${name} ${withError(...map.stability[key])}`).join("");
     const stable = isNumber(map.agreement) ? `halves of the chains agree to ${withError(map.agreement, map.agreement_se)} (adjusted Rand index)${held}` : list(map.agreement_reasons).join(" ");
     const left = [...Object.entries(map.left_out ?? {}).map(([name, why]) => ` ${name} was left out: ${why}`), ...Object.entries(map.unresolved ?? {}).map(([name, why]) => ` ${name}: ${why}.`)].join("");
-    return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; permuted draws show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
+    return el("p", { class: "note" }, `${where}${map.bands.length} bands, ${map.modes.count} modes above noise${chances.length ? ` (p ${chances.join(", ")})` : ""}; ${statisticOf(map).null} show ${list(map.null_strengths).length} clusters; ${stable}.${left}`);
   });
 }
 
@@ -242,7 +245,7 @@ function bandsPanel(body, report) {
   if (found.length) {
     bandDiagram(body, maps, tracks);
     ladderPanel(body, every, list(report.bands.ladders), again);
-    body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, "mean \u03c1 over the tokens of each band")), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
+    body.append(el("div", { class: "controls beneath" }, el("h3", {}, "Components", el("span", { class: "aside" }, `mean ${statisticOf(found[0]).unit} over the tokens of each band`)), colourBar((share) => diverging(share * 2 - 1), [signed(`-${formatNumber(limit, 2)}`), `+${formatNumber(limit, 2)}`], "mean \u03c1")),
       el("div", { class: "multiples" }, found.map((map) => carrierMap(map, limit))), modeTable(found), bandHistory(maps, tracks), el("div", { class: "beneath" }, bandTable(found)));
     tokenMap(body, found, tracks, report.bands.tokens);
   } else body.append(emptySentence("No set of tokens stands out from noise in these draws."));

@@ -14,7 +14,7 @@ function ladderMarks(svg, width, height, maps, ladders, domain) {
       maps.map((map) => [mark("line", { class: "tick", x1: frame.x(map.n_beta), x2: frame.x(map.n_beta), y1: plot.bottom, y2: plot.bottom + 7 }), mark("text", { x: frame.x(map.n_beta), y: plot.bottom + 22, "text-anchor": "middle" }, short(map.n_beta))]),
       mark("line", { class: "base", x1: plot.left, x2: plot.right, y1: plot.bottom, y2: plot.bottom }),
       mark("text", { class: "axis-title", x: (plot.left + plot.right) / 2, y: plot.bottom + 40, "text-anchor": "middle" }, "inverse temperature n\u03b2"),
-      mark("text", { class: "axis-title", x: plot.left - 46, y: plot.top - 14, "text-anchor": "start" }, "strength (\u03c1)")),
+      mark("text", { class: "axis-title", x: plot.left - 46, y: plot.top - 14, "text-anchor": "start" }, `strength (${statisticOf(maps[0]).unit})`)),
     bandMarks(frame, maps, ladders, RUNGS));
 }
 
