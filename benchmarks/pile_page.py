@@ -64,8 +64,8 @@ was trained from scratch on the 21 kinds of text of `zeeman corpus build` in equ
 8,192 tokens, {tokens:.1f} M in all, {minutes:.0f} min on one core that was shared. `zeeman.Recorder` kept
 {count} checkpoints, log-spaced and more where a held-out loss moved. `zeeman.examine` asked {probes} probes at
 each (the 21 kinds of held-out text, 24 built-in probes, and random tokens repeated), and read the learning
-coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min
-(walked by `zeeman watch` during and after the training, read by `zeeman.examine` from its store). {responses} Made by
+coefficient of all weights ({chains} chains × {draws} draws, nβ {beta:g}, γ {gamma:g}): {whole:.0f} CPU min.
+{responses} Made by
 `benchmarks/pile_series.py` and `pile_page.py` (last run on {date}); curves and readings are in
 `benchmarks/pile_series.json`."""
 
@@ -76,7 +76,7 @@ STAGES = """Found by `zeeman.examine`, none by hand. A pulse is a stretch in whi
 than before and after it; pulses that overlap make a stage. *p* is the share of all windows of the same length in which
 the probe changes as much, *q* the same after control of false discovery over all probes and stages; support is the
 share of bootstrapped curves in which the pulse is found again. Changes are in nats for losses and in share of hits
-for the others. zeeman does not tell first from second order yet, so no order is given."""
+for the others. Orders (`--order`) were not asked for."""
 
 
 def stage(kept: Row, number: int, one: Row) -> str:

@@ -30,7 +30,7 @@ where errors of either sign may cancel. “–” is not decided. All are local:
 the same.
 
 The last number is λ for each entry that can spoil an answer at all: 1 where each spoils one alone, ½ where two must
-err together.
+err together. From a machine to its jets and to a probe, step by step: [worked.md](worked.md).
 """
 
 

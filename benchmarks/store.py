@@ -1,6 +1,9 @@
 """What the store costs: its share of the demo's time, and how long a store of ten thousand units takes to open.
 
-Usage: OMP_NUM_THREADS=1 python benchmarks/store.py [cost] [opening]
+Usage: OMP_NUM_THREADS=1 python benchmarks/store.py [cost] [checkpoint] [opening]
+
+`cost` is the whole demo, `checkpoint` one checkpoint of a training of 200 steps: by what the demo reads at every
+checkpoint, and by all that it reads at three of them. The share of the whole demo lies between the two.
 
 CPU seconds of the process, since the machine may be shared; the demo is examined on one worker in this process, so that
 those of Zarr's own thread count too. What counts as store is every call into it: laying out, chunks, states, markers,
@@ -18,14 +21,19 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zeeman.demo import run_demo
-from zeeman.examination import SamplerSettings, Store, Unit, document
+from zeeman.demo import TrainingSettings, run_demo
+from zeeman.demo.run import MEASURED, SETTINGS
+from zeeman.demo.training import train
+from zeeman.examination import Examination, SamplerSettings, Store, Susceptibilities, Unit, document, examine
 from zeeman.examination.files import checksum, sealed, unsealed
 from zeeman.examination.store import Manifest
 from zeeman.examination.unit_store import UnitStore
+from zeeman.probes import demo_library
+from zeeman.subjects import Series
 
 OUT = Path(__file__).with_suffix(".json")
 CALLS = {
@@ -44,7 +52,8 @@ CALLS = {
 }
 
 
-def cost() -> dict[str, Any]:
+def shares(examined: Callable[[Path], Examination]) -> dict[str, Any]:
+    """CPU seconds of an examination, and of every call into the store within it."""
     spent: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     depth = [0]
@@ -64,16 +73,18 @@ def cost() -> dict[str, Any]:
 
         return wrapper
 
-    for kind, names in CALLS.items():
-        for name in names:
-            setattr(kind, name, timed(f"{kind.__name__}.{name}", getattr(kind, name)))
+    known = {(kind, name): getattr(kind, name) for kind, names in CALLS.items() for name in names}
+    for (kind, name), call in known.items():
+        setattr(kind, name, timed(f"{kind.__name__}.{name}", call))
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        found = run_demo(Path(folder) / "demo", num_workers=1)
+        found = examined(Path(folder))
         found.store.write_reading("document", document(found))
         total = time.process_time() - started
         size = sum(p.stat().st_size for p in found.store.path.rglob("*") if p.is_file())
         units = len(found.store.units())
+    for (kind, name), call in known.items():
+        setattr(kind, name, call)
     return {
         "cpu_seconds": round(total, 1),
         "store_cpu_seconds": round(sum(spent.values()), 1),
@@ -82,6 +93,24 @@ def cost() -> dict[str, Any]:
         "megabytes": round(size / 1e6, 1),
         "by_call": {k: [calls[k], round(v, 2)] for k, v in sorted(spent.items(), key=lambda x: -x[1])},
     }
+
+
+def cost() -> dict[str, Any]:
+    return shares(lambda folder: run_demo(folder / "demo", num_workers=1))
+
+
+def checkpoint() -> dict[str, Any]:
+    library = demo_library()
+    everywhere = tuple(device for device in MEASURED if not isinstance(device, Susceptibilities))
+    with tempfile.TemporaryDirectory() as folder:
+        train(Path(folder) / "run", library, TrainingSettings(num_steps=200))
+        series = Series.from_folder(Path(folder) / "run")
+        series = replace(series, checkpoints=series.checkpoints[-1:])
+        measured = partial(examine, series, library, settings=SETTINGS)
+        return {
+            "at every checkpoint": shares(partial(measured, devices=everywhere)),
+            "at three": shares(partial(measured, devices=MEASURED)),
+        }
 
 
 def opening(count: int = 10_000) -> dict[str, Any]:
@@ -115,8 +144,8 @@ def opening(count: int = 10_000) -> dict[str, Any]:
 
 if __name__ == "__main__":
     results = json.loads(OUT.read_text()) if OUT.exists() else {}
-    for name in sys.argv[1:] or ("cost", "opening"):
-        measured = {"cost": cost, "opening": opening}[name]()
+    for name in sys.argv[1:] or ("cost", "checkpoint", "opening"):
+        measured = {"cost": cost, "checkpoint": checkpoint, "opening": opening}[name]()
         results[name] = {"date": date.today().isoformat()} | measured
         print(name, json.dumps(results[name], indent=1), flush=True)
         OUT.write_text(json.dumps(results, indent=1) + "\n")

@@ -73,7 +73,13 @@ def test_examine_report_and_resume(
     (tmp_path / "store" / "report.html").unlink()
     status, out, _ = run(capsys, monkeypatch, "report", tmp_path / "store")
     assert status == 0
-    assert (tmp_path / "store" / "report.html").is_file()
+    plain = (tmp_path / "store" / "report.html").stat().st_size
+    (tmp_path / "llc.json").write_text('{"llc": 0.25, "llc_se": 0.01, "verdict": "ok"}')
+    status, _, _ = run(capsys, monkeypatch, "report", tmp_path / "store", "--from", tmp_path / "llc.json")
+    matched = (tmp_path / "store" / "report.html").read_text()
+    assert status == 0
+    assert "Curie-Weiss" in matched
+    assert 0 < len(matched.encode()) - plain < 20_000
     status, out, _ = run(capsys, monkeypatch, *command)
     assert status == 0
     assert 2 <= len(out.strip().splitlines()) <= 5

@@ -26,6 +26,16 @@ def test_a_polynomial_is_read_as_json() -> None:
     assert found["multiplicity"] == 1
     assert sum(found["multiplicity_posterior"].values()) == pytest.approx(1, abs=1e-3)
     assert found["verdict"] == "ok"
+    assert [set(one) >= {"exponent", "standard_error", "verdict", "axis"} for one in found["direction_exponents"]]
+    for one, exact, axis in zip(found["direction_exponents"], (1 / 6, 1 / 4), ((0, 1), (1, 0)), strict=True):
+        assert abs(one["exponent"] - exact) < 5 * one["standard_error"] + 0.005
+        assert one["axis"] == pytest.approx(axis, abs=0.02)
+        assert one["verdict"] == "ok"
+
+
+def test_directions_without_weights_are_marked() -> None:
+    found = json.loads(density("x**2*y**2", "--json", *SHORT).stdout)
+    assert [one["verdict"] for one in found["direction_exponents"]] == ["no_weight", "no_weight"]
 
 
 def test_people_are_shown_the_density_of_states() -> None:
@@ -33,6 +43,7 @@ def test_people_are_shown_the_density_of_states() -> None:
     assert out.returncode == 0, out.stderr
     assert "λ = 0.5" in out.stdout or "λ = 0.4" in out.stdout
     assert "log V(ε)" in out.stdout
+    assert "x| ~ T^α, α = 0." in out.stdout
 
 
 @pytest.mark.parametrize(

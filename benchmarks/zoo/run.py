@@ -15,7 +15,7 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from benchmarks.zoo import all_cases
 
 from zeeman.errors import ZeemanError
 from zeeman.examination import examine_potential
-from zeeman.programs.case import Case
+from zeeman.programs.case import Case, Energy
 from zeeman.sampling import Ladder
 from zeeman.sampling.crowd import Crowd
 from zeeman.sampling.ladder import CLIMB, LEAST_FRESH, MAX_RUNGS
@@ -34,6 +34,15 @@ PROBE_WALKERS, PROBE_STEPS = 32, 40
 LEAST_WALKERS, LEAST_DRAWS = 32, 250
 HOT_RUNGS = 10
 """About so many rungs lie before t K has levelled off."""
+
+
+class Target(Protocol):
+    """What the instrument is given: no λ is in it."""
+
+    energy: Energy
+    center: torch.Tensor
+    domain: float | None
+    localization: float
 
 
 def main() -> None:
@@ -101,19 +110,19 @@ def measure(case: Case, seed: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def fitting(case: Case, seed: int, seconds: float) -> Ladder:
+def fitting(case: Target, seed: int, seconds: float, least_draws: int = LEAST_DRAWS) -> Ladder:
     """The default ladder, with fewer walkers and then fewer steps where it would not fit into the time."""
-    whole, step = Ladder.fitting(case.dimension, seed=seed), step_seconds(case) / PROBE_WALKERS
+    whole, step = Ladder.fitting(len(case.center), seed=seed), step_seconds(case) / PROBE_WALKERS
     steps, walkers = whole.num_burnin_steps + whole.num_draws * whole.num_steps_bw_draws, whole.num_walkers
     while walkers > LEAST_WALKERS and step * walkers * steps > seconds:
         walkers //= 2
     step *= min(1.0, (HOT_RUNGS + math.sqrt(CLIMB * 0.8 * seconds / (step * walkers))) / MAX_RUNGS)
     share = min(1.0, 0.8 * seconds / (step * walkers * steps))
-    draws, burnin = (max(LEAST_DRAWS, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
+    draws, burnin = (max(least_draws, int(share * n)) for n in (whole.num_draws, whole.num_burnin_steps))
     return Ladder(num_walkers=walkers, num_draws=draws, num_burnin_steps=burnin, seed=seed)
 
 
-def step_seconds(case: Case) -> float:
+def step_seconds(case: Target) -> float:
     """CPU seconds of a step of `PROBE_WALKERS` walkers on the longest ladder."""
     rungs, field = 10.0 ** np.linspace(0, 9, MAX_RUNGS), Field(case.energy, case.center, case.domain, case.localization)
     with torch.no_grad():

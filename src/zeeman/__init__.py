@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeeman.examination import Device as Device
     from zeeman.examination import Examination as Examination
     from zeeman.examination import HessianSpectrum as HessianSpectrum
+    from zeeman.examination import Order as Order
     from zeeman.examination import SamplerSettings as SamplerSettings
     from zeeman.examination import Store as Store
     from zeeman.examination import Susceptibilities as Susceptibilities
@@ -77,6 +78,7 @@ _ROOMS = {
         "Device",
         "Examination",
         "HessianSpectrum",
+        "Order",
         "SamplerSettings",
         "Store",
         "Susceptibilities",

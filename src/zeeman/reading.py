@@ -29,6 +29,10 @@ class Verdict(Enum):
         "The chains found lower loss than the checkpoint, which is no local minimum at this scale, so the reading is "
         "of the region that they found: raise n_beta or localization, or read a later checkpoint."
     )
+    NOT_CRITICAL = (
+        "The loss still falls across the checkpoint, which is no critical point at this scale, so a class would be one "
+        "of another place: read a later checkpoint, or other directions."
+    )
     HEATED = "The chains are hotter than they should be, which biases the reading: lower lr or enlarge batch_size."
     TOO_COLD = (
         "The chains have not spread as far as they should: raise lr or localization, or lengthen the burn-in, with "
@@ -41,6 +45,10 @@ class Verdict(Enum):
     COPIED_CHAINS = "Some chains are copies of one another: give each chain a number or seed of its own."
     NO_SIGNAL = "The loss is not felt: raise n_beta or batch_size, or lower localization."
     TOO_ANHARMONIC = "The spread of the energy does not fit a local asymptotic law: raise n_beta or localization."
+    NO_WEIGHT = (
+        "No single power describes this: read the learning coefficient and its multiplicity instead, or go further "
+        "down in temperature or scale."
+    )
     BEYOND_PRECISION = (
         "Too little of the ladder lies within the machine's precision: "
         "write the potential so that small values do not come from cancelling large ones."

@@ -15,6 +15,7 @@ from tiny import CONTEXT, VOCABULARY, tiny_tokens
 from zeeman import cli
 from zeeman.errors import ZeemanError
 from zeeman.examination import Behaviours, SamplerSettings, document, examine, results_documents
+from zeeman.examination.grades import word_for
 from zeeman.probes import Foils, Library, Probe
 from zeeman.subjects import Series
 
@@ -120,3 +121,27 @@ def test_results_say_what_was_read_under_the_names_of_tasks(
         results_documents(document(found), [7])
     with pytest.raises(ZeemanError, match="read no behaviours"):
         results_documents({"behaviours": {"value": []}})
+
+
+@pytest.mark.parametrize(
+    ("metric", "chance", "before", "after", "word"),
+    [
+        ("accuracy", 0.5, (0.03, 0.01), (0.56, 0.03), "rose to chance"),  # “is” or “are”, but not which
+        ("accuracy", 0.5, (0.03, 0.01), (0.60, 0.03), "learned"),
+        ("accuracy", None, (0.03, 0.01), (0.06, 0.03), "learned"),
+        ("choice", 0.25, (0.9, 0.02), (0.3, 0.03), "lost"),
+        ("choice", 0.25, (0.25, 0.02), (0.0, 0.0), "fell from chance"),
+        ("exact", 0.0, (0.0, 0.0), (1.0, 0.0), "learned"),
+        ("exact", 0.0, (0.0, float("nan")), (1.0, float("nan")), "rose to chance"),  # a single row has no error
+        ("loss", None, (4.0, 0.1), (3.0, 0.1), "learned"),
+        ("perplexity", None, (40.0, 0.1), (30.0, 0.1), "learned"),
+        ("bits", None, (1.0, 0.1), (1.5, 0.1), "lost"),
+    ],
+)
+def test_what_a_change_is_called(
+    metric: str, chance: float | None, before: tuple[float, float], after: tuple[float, float], word: str
+) -> None:
+    rows, scored = np.array([[0, 1]]), np.array([[False, True]])
+    foils = Foils(rows + 1, scored, np.zeros(1, int)) if metric == "choice" else None
+    probe = Probe("p", rows, scored, metric=metric, foils=foils, chance=chance)
+    assert word_for(probe, after[0] - before[0], before, after) == word

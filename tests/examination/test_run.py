@@ -227,14 +227,34 @@ def test_the_document_is_plain_json_and_repeats_the_readings(examination: Examin
 @pytest.mark.parametrize(("q", "said"), [(0.3, "none beyond chance"), (0.01, "1 beyond chance")])
 def test_changes_of_behaviour_are_told_with_their_chance(examination: Examination, q: float, said: str) -> None:
     probe = next(iter(examination.subject.library.probes))
-    pulse = Pulse(2, 4, (2, 4), 3.0, -1.0, 0.1, 9.0, 1.0)
+    pulse = Pulse(20, 60, (20, 60), 30.0, -1.0, 0.1, 9.0, 1.0)
     match = Match(-1.0, 0.1, 0.004, q)
-    change = Transition((2, 4), 3.0, {probe: pulse}, (), flagged=False, matches={probe: match})
+    change = Transition((20, 60), 30.0, {probe: pulse}, (), flagged=False, matches={probe: match})
     content = document(replace(examination, behaviour_changes=(change,)))
     assert f"1 more in behaviour alone, {said} (q < 0.05)" in content["headline"][0]
     (row,) = content["behaviour_changes"]
     assert f"{probe} (p 0.004, q {q:g})" in row["summary"]
     assert row["matches"][probe]["q_value"] == q
+
+
+@pytest.mark.parametrize("chance", [None, 0.5, 0.99])
+def test_a_share_is_learned_only_beyond_the_chance_of_its_probe(examination: Examination, chance: float | None) -> None:
+    subject = examination.subject
+    probes = [replace(p, chance=chance) if p.name == "late" else p for p in subject.library]
+    told = replace(subject, library=Library.from_probes("told", subject.library.data, probes))
+    pulse = Pulse(20, 150, (20, 150), 60.0, 0.7, 0.1, 9.0, 1.0)
+    change = Transition(
+        (20, 150), 60.0, {"late": pulse}, (), flagged=False, matches={"late": Match(0.7, 0.1, 0.01, 0.1)}
+    )
+    content = document(replace(examination, subject=told, transitions=(change,)))
+    (row,) = content["transitions"][0]["probes"]
+    error = {
+        r.provenance.step: r.standard_error for r in examination.of("behaviour") if r.coordinates["probe"] == "late"
+    }
+    beyond = chance is None or row["after"] - chance > 3 * error[150]
+    assert row["word"] == ("learned" if beyond else "rose to chance")
+    assert row["chance"] == chance
+    assert content["transitions"][0]["summary"].endswith(f" {row['word']}.")
 
 
 def test_the_user_sees_no_side_effects(tiny_series: Series, library: Library, tmp_path: Path) -> None:

@@ -256,3 +256,16 @@ def test_senseless_requests_are_refused() -> None:
         minimal_pairs("ioi-3", length=20)
     with pytest.raises(ZeemanError, match="no built-in probe 'iou'"):
         find_card("iou")
+
+
+def test_probes_of_shares_know_the_chance_of_their_card() -> None:
+    library = builtin_library(["agreement-1", "parity", "prose"], rows=2, pairs=True)
+    for probe in library:
+        name = probe.name.removesuffix(".pairs")
+        card = find_card(name)
+        if probe.metric == "choice":
+            assert probe.chance == 0.5
+        elif card.metric == "accuracy":
+            assert probe.chance == card.chance[card.probe_names().index(name)]
+        else:
+            assert probe.chance is None

@@ -50,7 +50,9 @@ def libraries(draw: st.DrawFn) -> Library:
         scored[:, 0], scored[0, 1] = False, True
         tokens = rng.integers(0, 2**63, (rows, length))
         tags = tuple(draw(st.lists(printable, max_size=2)))
-        made.append(Probe(name, tokens, scored, tags, draw(st.sampled_from(["loss", "accuracy"]))))
+        metric = draw(st.sampled_from(["loss", "accuracy"]))
+        chance = draw(st.none() | st.floats(0, 1)) if metric == "accuracy" else None
+        made.append(Probe(name, tokens, scored, tags, metric, chance=chance))
     return Library.from_probes(draw(printable), made[0], made[1:])
 
 
@@ -63,7 +65,7 @@ def test_folder_round_trip_is_exact(library: Library) -> None:
         assert sorted(os.listdir(folder)) == ["lib"]
     assert (again.name, again.digest, list(again.probes)) == (library.name, library.digest, list(library.probes))
     for old, new in zip((library.data, *library), (again.data, *again), strict=True):
-        assert (old.digest, old.concepts, old.metric) == (new.digest, new.concepts, new.metric)
+        assert (old.digest, old.concepts, old.metric, old.chance) == (new.digest, new.concepts, new.metric, new.chance)
 
 
 def test_reads_a_folder_written_by_hand(folder: Path) -> None:
@@ -91,6 +93,17 @@ def test_reads_a_folder_written_by_hand(folder: Path) -> None:
             '"accuracy"',
             '"auc"',
             r"line 10: field 'probes.a.metric' must be one of loss, .*bits, got 'auc'",
+        ),
+        (
+            '"accuracy"',
+            '"accuracy"\nchance = 1.5',
+            r"line 11: field 'probes.a.chance' must be a number from 0 to 1, got 1",
+        ),
+        ('"accuracy"', '"accuracy"\nchance = "half"', r"line 11: field 'probes.a.chance' must be a number from 0 to 1"),
+        (
+            '"accuracy"',
+            '"loss"\nchance = 0.5',
+            r"line 11: field 'probes.a.chance' goes with a metric of accuracy, exact",
         ),
         ('file = "a.jsonl"\n', "", r"line 7: field 'probes.a.file' is missing"),
         ("a.jsonl", "b.jsonl", r"line 8: field 'probes.a.file' names .*b.jsonl, which cannot be read"),

@@ -38,9 +38,9 @@ def test_arrays_are_read_only_copies() -> None:
 
 
 def test_pickling_keeps_digest_and_protection() -> None:
-    probe = Probe("p", TOKENS, SCORED, ("a",), "accuracy")
+    probe = Probe("p", TOKENS, SCORED, ("a",), "accuracy", chance=0.25)
     again = pickle.loads(pickle.dumps(probe))
-    assert (again.digest, again.concepts, again.metric) == (probe.digest, ("a",), "accuracy")
+    assert (again.digest, again.concepts, again.metric, again.chance) == (probe.digest, ("a",), "accuracy", 0.25)
     assert not again.inputs.flags.writeable
     assert not again.scored.flags.writeable
 
@@ -63,7 +63,9 @@ def test_digest_depends_on_what_is_measured_and_on_nothing_else() -> None:
     assert Probe("p", TOKENS.astype(np.int16), SCORED).digest == digest
     assert Probe("p", np.asfortranarray(TOKENS), np.asfortranarray(SCORED)).digest == digest
     assert Probe("q", TOKENS, SCORED).digest != digest
-    assert Probe("p", TOKENS, SCORED, metric="accuracy").digest != digest
+    shares = Probe("p", TOKENS, SCORED, metric="accuracy")
+    assert shares.digest != digest
+    assert Probe("p", TOKENS, SCORED, metric="accuracy", chance=0.5).digest == shares.digest
 
 
 def test_shape_is_part_of_the_digest() -> None:

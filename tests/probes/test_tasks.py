@@ -97,6 +97,7 @@ def test_right_answers_are_rows_and_wrong_ones_foils(tmp_path: Path, tokenizer: 
     foils = Probe("f", probe.foils.inputs, probe.foils.scored)
     assert [text for _, text in spoken(tokenizer, foils)] == ["   yes", "   maybe", " yes", " no"]
     assert probe.foils.against.tolist() == [0, 0, 1, 1]
+    assert probe.chance == 1 / 3
     assert probe.sizes is not None
     assert probe.foils.sizes is not None
     assert (probe.sizes.tolist(), probe.foils.sizes.tolist()) == ([2, 5], [3, 5, 3, 2])

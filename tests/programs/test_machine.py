@@ -7,7 +7,7 @@ import pytest
 
 from programs.machines import TURING
 from zeeman.errors import ZeemanError
-from zeeman.programs import Automaton, Machine, catalogue
+from zeeman.programs import Automaton, Machine, TuringProgram, catalogue
 
 GOOD = {
     "states": ["r", "a"], "alphabet": ["A", "B"], "blank": "B", "start": "r",
@@ -64,6 +64,11 @@ def test_other_fields_are_passed_over():
 def test_words_beyond_the_tape_are_refused():
     with pytest.raises(ZeemanError, match="longer than the tape of 3 squares"):
         Machine.read(GOOD | {"inputs": ["AAAA"], "tape": 3})
+
+
+def test_more_steps_than_errors_can_be_followed_for_are_refused():
+    with pytest.raises(ZeemanError, match="at most 64 steps, got 100000"):
+        TuringProgram(Machine.read(GOOD | {"steps": 100_000}))
 
 
 @pytest.mark.parametrize("copies", [0, 2, 3])

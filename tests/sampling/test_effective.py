@@ -42,6 +42,24 @@ def test_a_restraint_is_part_of_the_minimum() -> None:
     assert torch.allclose(found.rows.mean(1), 0.5 * x[:, 0].double() ** 2 / 3, atol=1e-7)
 
 
+def test_the_way_to_a_point_does_not_matter() -> None:
+    """Points that are reached along a ray, with what was learned on it, lie where each lies when found alone."""
+    energy, frame = FlatEnergy(planted(6, 3)), torch.eye(50, 2, dtype=torch.float64)
+    points = 0.3 * torch.from_numpy(ball_points(2, 4))
+    together = effective_potential(energy, frame, points, restraint=0.1)
+    for i in (0, 7, len(points) - 1):
+        alone = effective_potential(energy, frame, points[i : i + 1], restraint=0.1)
+        assert torch.allclose(alone.rows, together.rows[i : i + 1], atol=1e-8)
+
+
+def test_points_come_in_any_order_and_twice() -> None:
+    energy, frame = FlatEnergy(planted(4, 1)), torch.eye(50, 2, dtype=torch.float64)
+    points = torch.tensor([[0.2, 0.0], [0.0, 0.1], [0.1, 0.0], [0.0, 0.0], [0.2, 0.0]], dtype=torch.float64)
+    found = effective_potential(energy, frame, points)
+    assert torch.equal(found.rows[0], found.rows[4])
+    assert torch.allclose(found.places @ frame, points, atol=1e-12)
+
+
 def test_a_crooked_frame_is_refused() -> None:
     energy = FlatEnergy(planted(4, 0, d=5))
     with pytest.raises(ZeemanError, match="orthonormal"):

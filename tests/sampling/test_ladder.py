@@ -145,7 +145,7 @@ def test_a_corner_is_left_from_its_tip_on_cold_rungs() -> None:
     corner = Field(lambda w: w[..., 0].abs() + 2 * w[..., 1].abs(), torch.zeros(2, dtype=torch.float64), 1.0, 0.0)
     crowd = Crowd(corner, rungs, 64, seed=0)
     crowd.burn_in(600, lambda _: None)
-    energy, _, _ = crowd.record(100, 4, {}, lambda _: None)
+    energy, *_ = crowd.record(100, 4, {}, lambda _: None)
     tip = (rungs[:, None] * energy.mean(axis=2))[4:, 32:]
     assert within(tip, np.full(len(tip), 2.0))
 

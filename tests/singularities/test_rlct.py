@@ -187,13 +187,52 @@ def test_monomial_ideals_are_their_newton_polyhedra(exponents):
 
 
 @pytest.mark.parametrize(
-    "text", ["x^2 - y^3", "x^2*y^2 + y^5 + x^5", "(x^2 - y^3)^2", "x^3 - x*y^4", "x^2*y - y^4", "(x - y)^2*(x + y^2)"]
+    "text",
+    [
+        "x^2 - y^3",
+        "x^2*y^2 + y^5 + x^5",
+        "(x^2 - y^3)^2",
+        "x^3 - x*y^4",
+        "x^2*y - y^4",
+        "(x - y)^2*(x + y^2)",
+        "(x^2 - y^3)*(x^2 - z^3)",
+    ],
 )
 def test_level_sets_shrink_with_this_exponent(text):
     f = parse_germ(text).polynomial
     found = rlct(f)
     value, error = fitted_exponent(f, found.multiplicity)
     assert abs(value - float(found.value)) < 3 * error
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "multiplicity"),
+    [
+        ("(x^2 - y^3)*(x^2 - z^3)", "7/12", 1),
+        ("(x^2 - y^2)*(y^3 - z^3)", "3/5", 1),
+        ("(x^2 - y^3)*(x^2 - z^3) + w^9", "25/36", 1),
+    ],
+)
+def test_faces_that_cross_themselves_leave_the_polyhedron_its_word(text, value, multiplicity):
+    """The first two are quasi-homogeneous with sheets that cross: the sum of the weights; the third adds 1/9."""
+    found = rlct(parse_germ(text))
+    assert (str(found.value), found.multiplicity) == (value, multiplicity)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "multiplicity"),
+    [
+        ("(x - y*z)^3 + y^8 + z^8", "7/12", 1),
+        ("(z - x^2 - y^2)^3 + x^7*y", "10/21", 1),
+        ("(x - y*z)^2*(y - x*z)^2 + z^9", "11/18", 2),
+        ("(w - x*y*z)^3 + x^8 + y^8 + z^8", "17/24", 1),
+    ],
+)
+def test_sheets_that_touch_are_taken_as_coordinates(text, value, multiplicity):
+    """With u = x − yz the first is u³ + y⁸ + z⁸, and the polyhedron said 2/3; the third is u²v² + z⁹."""
+    assert newton_rlct(list(parse_germ(text).polynomial)).value >= Fraction(value)
+    found = rlct(parse_germ(text))
+    assert (str(found.value), found.multiplicity) == (value, multiplicity)
 
 
 def products(sizes):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,3 +131,32 @@ def test_bad_input_is_said() -> None:
         fit_taylor(x[:3], np.zeros(3), 4)
     with pytest.raises(ZeemanError, match="tolerance"):
         classify_germ(fit_taylor(x, x[:, 0] ** 2, 4), tolerance=0.0)
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.3, 0.48, 0.9])
+def test_the_doubt_that_a_germ_is_here_is_the_share_beyond_half_the_radius(distance: float) -> None:
+    """x² − 2 s x with an error on s is A1 at s: here with the probability that |s| < ½."""
+    error = 0.05
+    covariance = np.diag([0.0, (2 * error) ** 2 - 0.01**2, 0.0, 0.0, 0.0])
+    found = classify_germ(Taylor(1, 4, np.array([0.0, -2 * distance, 1.0, 0.0, 0.0]), covariance))
+    beyond = 0.5 * math.erfc((0.5 - distance) / error / math.sqrt(2))
+    assert found.of("A0") == pytest.approx(beyond, abs=0.03)
+    assert found.of("A0") + found.of("A1") == pytest.approx(1.0, abs=1e-3)
+    assert found.critical_distance == pytest.approx(distance)
+    assert found.gradient_errors == pytest.approx(distance / error)
+    if distance:
+        assert found.critical_distance_error == pytest.approx(error, rel=0.1)
+
+
+@pytest.mark.parametrize(("form", "name"), [((4, 6), "W12+"), ((6, 6), "N16+"), ((4, 4), "X9+")])
+def test_sums_of_even_powers_in_turned_variables(form: tuple[int, int], name: str) -> None:
+    x = ball_points(2, 8)
+    a, b = (x @ np.linalg.qr(np.random.default_rng(sum(form)).normal(size=(2, 2)))[0]).T
+    assert classify_germ(fit_taylor(x, a ** form[0] + 0.7 * b ** form[1], 8)).name == name
+
+
+def test_a_degenerate_germ_beside_the_centre_is_in_doubt_too() -> None:
+    """x⁴ + (y − s)²: the stiff direction says where the germ sits."""
+    x = ball_points(2, 5)
+    for s, name in ((0.1, "A3"), (0.8, "A0")):
+        assert classify_germ(fit_taylor(x, x[:, 0] ** 4 + (x[:, 1] - s) ** 2, 5)).name == name

@@ -13,6 +13,7 @@ from zeeman.cli import classify as classify
 from zeeman.cli import corpus as corpus
 from zeeman.cli import density as density
 from zeeman.cli import dictionary as dictionary
+from zeeman.cli import dictionary_match as dictionary_match
 from zeeman.cli import examine as examine
 from zeeman.cli import germ as germ
 from zeeman.cli import influence as influence

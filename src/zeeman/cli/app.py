@@ -86,6 +86,8 @@ class Measured:
         Find bands in the responses of tokens too: no more chains, but minutes of reading.
     rungs
         Multiples of nβ, such as 0.1 0.3 3, at which bands are looked for besides: chains of each component at each.
+    order
+        Ask whether the strongest transitions are of first or second order, by chains from before and after each.
     extrapolate
         Run chains at half the step size too, and read the learning coefficient at a step size of zero.
     """
@@ -95,6 +97,7 @@ class Measured:
     density: bool = False
     bands: bool = False
     rungs: Annotated[tuple[float, ...], Parameter(consume_multiple=True)] = ()
+    order: bool = False
     extrapolate: bool = False
 
     def devices(self) -> list[Device]:
@@ -108,6 +111,8 @@ class Measured:
         ]
         if self.bands or self.rungs:
             found.append(room.Bands(tuple(self.at), tuple(self.components), tuple(self.rungs)))
+        if self.order:
+            found.append(room.Order())
         return [*found, room.Density(), room.HessianSpectrum()] if self.density else found
 
 

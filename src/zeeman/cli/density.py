@@ -11,9 +11,15 @@ from zeeman.cli.app import Json, Workers, app, clock, print_json, progress_bars
 from zeeman.cli.density_series import density_of_series, is_series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zeeman.examination import PotentialExamination
     from zeeman.reading import Reading
     from zeeman.spectra import DensityOfStates
+
+
+SHOWN = 4
+"""Variables of an axis that are printed, the largest first."""
 
 
 @app.command
@@ -72,7 +78,8 @@ def density(
     found = _examine(potential, box, localization, lengths, quiet=json)
     seconds = time.monotonic() - started
     if json:
-        print_json(_content(found.llc) | {"seconds": round(seconds, 2)})
+        directions = {"direction_exponents": [_direction(one) for one in found.directions]}
+        print_json(_content(found.llc) | directions | {"seconds": round(seconds, 2)})
     else:
         _tell(potential, found, seconds)
 
@@ -107,15 +114,45 @@ def _content(llc: Reading) -> dict[str, Any]:
 
 
 def _tell(potential: str, found: PotentialExamination, seconds: float) -> None:
+    from zeeman.subjects import Potential
+
     llc, content = found.llc, _content(found.llc)
     print(f"{potential}: λ = {llc.value:.4f} ± {llc.standard_error:.4f} [{content['verdict']}]")
     shares = ", ".join(f"m = {m}: {p:.1%}" for m, p in content["multiplicity_posterior"].items() if p >= 0.001)
     print(f"multiplicity {content['multiplicity']} ({shares})" if shares else "multiplicity not decided")
     for reason in (llc.verdict.value, *llc.reasons) if not llc.verdict.trusted else ():
         print(f"  {reason}")
+    _tell_directions(found.directions, Potential.parse(potential).variables)
     if found.density is not None:
         _curve(found.density)
     print(f"{clock(seconds)}, n_beta up to {llc.health['coldest_n_beta']:.1e} on {llc.health['rungs']:.0f} rungs")
+
+
+def _direction(reading: Reading) -> dict[str, Any]:
+    return {
+        "exponent": float(reading.value),
+        "standard_error": float(reading.standard_error),
+        "verdict": reading.verdict.name.lower(),
+        "reasons": list(reading.reasons),
+        "variance_exponent": reading.coordinates["variance_exponent"],
+        "axis": reading.coordinates["axis"],
+    }
+
+
+def _tell_directions(directions: Sequence[Reading], variables: Sequence[str]) -> None:
+    """Print how each direction shrinks with temperature, the widest first."""
+    from zeeman.examination import exponent_sum
+
+    for reading in directions:
+        parts = sorted(zip(reading.coordinates["axis"], variables, strict=True), key=lambda part: -abs(part[0]))
+        axis = " ".join(f"{share:+.2f} {name}" for share, name in parts[:SHOWN] if abs(share) >= 0.005)
+        value = f"{reading.value:.3f} ± {reading.standard_error:.1g}"
+        print(f"|{axis}| ~ T^α, α = {value} [{reading.verdict.name.lower()}]")
+    if directions:
+        total, error = exponent_sum(directions)
+        print(f"sum of α {total:.3f} ± {error:.1g}, which is λ where weights exist")
+    for reason in dict.fromkeys(reason for one in directions for reason in one.reasons):
+        print(f"  {reason}")
 
 
 def _curve(density: DensityOfStates) -> None:

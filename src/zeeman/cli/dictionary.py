@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
@@ -18,7 +18,7 @@ app.command(dictionary_app)
 
 @dictionary_app.command(name="list")
 def list_(*, kind: str | None = None, json: Json = False) -> None:
-    """List the entries with λ and m.
+    """List the entries with λ and m, and λ̂ of those that were sampled.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def show(name: str, /, *, json: Json = False) -> None:
         print_json(found)
         return
     long = ("name", "deformations")
-    print_table((name, ""), [(key, "–" if v in (None, []) else str(v)) for key, v in found.items() if key not in long])
+    said = found | {"measured": _measured(found["measured"])}
+    print_table((name, ""), [(key, "–" if v in (None, []) else str(v)) for key, v in said.items() if key not in long])
     rows = [[d["what"], d["y"] or "–", d["crossover_exponent"] or "–"] for d in found["deformations"]]
     if rows:
         print_table(("deformation", "y", "crossover exponent"), rows[:40])
@@ -70,43 +71,32 @@ def search(
     _tell(look(**wanted), json)
 
 
-@dictionary_app.command
-def match(
-    *, llc: float, error: float, multiplicity: int | None = None, dimension: int | None = None, json: Json = False
-) -> None:
-    """Say which entries a measured learning coefficient speaks for, or that none does.
-
-    Parameters
-    ----------
-    llc
-        Measured λ, without 1/2 for each direction in which the loss is a plain square.
-    error
-        Its standard error.
-    multiplicity
-        m, where it was measured.
-    dimension
-        Weights of what was measured.
-    """
-    from zeeman.programs.dictionary_match import match as weigh
-
-    found = weigh(llc, error, multiplicity, dimension)
-    if json:
-        print_json(found.document())
-        return
-    likely = [r for r in found.rivals if r.probability >= 0.005]
-    rows = [["; ".join(r.names), str(r.rlct), str(r.multiplicity or "–"), f"{r.probability:.3f}"] for r in likely]
-    rows.append([f"none of these (λ anywhere up to {found.span:g})", "–", "–", f"{found.none:.3f}"])
-    print_table(("entries", "λ", "m", "probability"), rows)
-    if any(len(r.names) > 1 for r in likely):
-        print("Entries on one line have the same λ and m: these readings cannot tell them apart.")
-
-
 def _tell(found: list[Entry], json: bool) -> None:
     if json:
         print_json({"entries": [one.document() for one in found]})
         return
     rows = [
-        [e.name, e.kind, "not decided" if e.rlct is None else str(e.rlct), str(e.multiplicity or "–"), e.story]
+        [e.name, e.kind, "not decided" if e.rlct is None else str(e.rlct), str(e.multiplicity or "–"),
+         _read(e.measured), e.story]
         for e in found
-    ]
-    print_table(("name", "kind", "λ", "m", "what it is"), rows)
+    ]  # fmt: skip
+    print_table(("name", "kind", "λ", "m", "λ̂", "what it is"), rows)
+
+
+def _read(measured: dict[str, Any] | None) -> str:
+    """λ̂ ± error in short, with what was sampled where that is not K, and the verdict where it is not ok."""
+    if measured is None:
+        return "–"
+    what = "f²: " if measured["convention"] == "f^2" else ""
+    value = "–" if measured["llc"] is None else f"{measured['llc']:.3f} ± {measured['standard_error']:.1g}"
+    return what + value + ("" if measured["verdict"] == "ok" else f" ({measured['verdict']})")
+
+
+def _measured(measured: dict[str, Any] | None) -> str | None:
+    """All that a line can say of a reading."""
+    if measured is None or measured["llc"] is None:
+        return None if measured is None else f"no value ({measured['verdict']})"
+    what = "of f², " if measured["convention"] == "f^2" else ""
+    read = f"{what}λ̂ {measured['llc']:.4f} ± {measured['standard_error']:.1g} ({measured['verdict']})"
+    m = f"m {measured['multiplicity']} ({measured['multiplicity_probability']:.0%})"
+    return f"{read}, {m}, z {measured['z']:+.1f} against {measured['exact']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -123,19 +124,29 @@ def examine(
 
 
 @app.command
-def report(store: StoreAt, /, *, out: Path | None = None) -> None:
+def report(
+    store: StoreAt,
+    /,
+    *,
+    out: Path | None = None,
+    from_: Annotated[tuple[Path, ...], Parameter(name="--from", negative=(), consume_multiple=True)] = (),
+) -> None:
     """Draw the report of an examination again.
 
     Parameters
     ----------
     out
         File to write; by default report.html in the store.
+    from_
+        What zeeman germ STORE --json or zeeman density K --json printed: the report says what of the dictionary it is.
     """
     from zeeman.console import write_report
     from zeeman.examination import Store
 
     opened = Store.open(store)
     document = _document(opened)
+    if from_:
+        document["dictionary"] = _dictionary(from_)
     print(write_report(document, out) if out else write_page(document, opened))
 
 
@@ -168,6 +179,14 @@ def results(
     except OSError as error:
         raise ZeemanError(f"{out} could not be written ({error.strerror}); choose another folder.") from error
     print(f"{out}: results of {len(found)} checkpoints.")
+
+
+def _dictionary(paths: Sequence[Path]) -> dict[str, Any]:
+    """Match what commands printed against the dictionary."""
+    from zeeman.programs.dictionary_document import dictionary_document, printed_document
+    from zeeman.programs.measured_singularity import read_json
+
+    return dictionary_document([printed_document(path.stem, read_json(path)) for path in paths], likely=True)
 
 
 def _document(store: Store) -> dict[str, Any]:
@@ -208,6 +227,8 @@ def _conclude(examination: Examination, path: Path | None, started: float, as_js
                         "probes": [p["name"] for p in t["probes"]],
                         "components": list(dict.fromkeys(c["name"] for c in t["components"])),
                         "signals": t["signals"],
+                        "order": t["order"],
+                        "summary": t["summary"],
                     }
                     for t in content["transitions"]
                 ],
@@ -218,4 +239,4 @@ def _conclude(examination: Examination, path: Path | None, started: float, as_js
         )
         return
     print(f"Report: {page} ({clock(seconds)})")
-    print("\n".join(content["headline"][:4]))
+    print("\n".join([*content["headline"][:4], *(t["summary"] for t in content["transitions"])]))

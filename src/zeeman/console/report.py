@@ -25,6 +25,7 @@ _SCRIPTS = (
     "ladders.js",
     "tables.js",
     "calibration.js",
+    "dictionary.js",
     "report.js",
 )
 _SLOT = re.compile(r"<!--zeeman:(\w+)-->|/\*zeeman:(\w+)\*/")
@@ -40,8 +41,9 @@ def render_report(document: Mapping[str, Any]) -> str:
     ----------
     document : mapping
         JSON-able figures: ``title``, ``created``, ``headline``, ``series``, ``training``, ``transitions``, ``llc``,
-        ``density``, ``hessian``, ``behaviours``, ``susceptibility``, ``bands``, ``health``, ``provenance``; or
-        ``calibration``, which is drawn alone. Non-finite numbers are written as null.
+        ``density``, ``hessian``, ``behaviours``, ``susceptibility``, ``bands``, ``health``, ``provenance``, and
+        ``dictionary`` where it is wanted; ``calibration`` is drawn alone, and so is ``dictionary`` without a series.
+        Non-finite numbers are written as null.
 
     Returns
     -------

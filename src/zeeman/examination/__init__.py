@@ -24,6 +24,9 @@ from zeeman.examination.forecast import Shape as Shape
 from zeeman.examination.forecast import forecast as forecast
 from zeeman.examination.fsck import Finding as Finding
 from zeeman.examination.fsck import fsck as fsck
+from zeeman.examination.germ_arcs import arcs_document as arcs_document
+from zeeman.examination.germ_arcs import class_weights as class_weights
+from zeeman.examination.germ_arcs import measure_arcs as measure_arcs
 from zeeman.examination.germ_document import germ_document as germ_document
 from zeeman.examination.germ_document import settings_of as settings_of
 from zeeman.examination.germs import GermReading as GermReading
@@ -32,12 +35,14 @@ from zeeman.examination.imported import import_devinterp as import_devinterp
 from zeeman.examination.influences import influence_document as influence_document
 from zeeman.examination.influences import stored_influence as stored_influence
 from zeeman.examination.influences import stored_kernel as stored_kernel
+from zeeman.examination.orders import Order as Order
 from zeeman.examination.patterns import StoredPattern as StoredPattern
 from zeeman.examination.patterns import stored_pattern as stored_pattern
 from zeeman.examination.plan import Plan as Plan
 from zeeman.examination.plan import plan as plan
 from zeeman.examination.potential import PotentialExamination as PotentialExamination
 from zeeman.examination.potential import examine_potential as examine_potential
+from zeeman.examination.potential import exponent_sum as exponent_sum
 from zeeman.examination.responses import ResponseMatrix as ResponseMatrix
 from zeeman.examination.responses import response_matrix as response_matrix
 from zeeman.examination.results import results_documents as results_documents

@@ -54,7 +54,7 @@ class Ablations:
         return [
             reading
             for unit in self.units(subject, settings)
-            for reading in (*_ablations(subject, draws, unit), *_attention(subject, draws, unit))
+            for reading in (*_ablations(subject, draws, unit), *_attention(draws, unit))
         ]
 
 
@@ -73,17 +73,17 @@ def _ablations(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
             value, error = mean_between_rows(effects, np.nonzero(probe.scored[:, 1:])[0])
             verdict = Verdict.OK if np.isfinite(value).all() else Verdict.DIVERGED
             where = {"probe": name, "components": names}
-            yield Reading(reading, value, error, verdict, (), provenance(subject, unit, None), where)
+            yield Reading(reading, value, error, verdict, (), provenance(unit, None), where)
 
 
-def _attention(subject: Subject, draws: Draws, unit: Unit) -> Iterator[Reading]:
+def _attention(draws: Draws, unit: Unit) -> Iterator[Reading]:
     for kind in KINDS:
         if not draws.holds(unit, f"attention_{kind}"):
             continue
         rows = draws.array(unit, f"attention_{kind}")
         where = {"components": list(draws.attribute(unit, "heads")), "chance": draws.attribute(unit, f"{kind}_chance")}
         error = rows.std(axis=1, ddof=1) / math.sqrt(rows.shape[1])
-        origin = provenance(subject, unit, None)
+        origin = provenance(unit, None)
         yield Reading(f"attention_{kind}", rows.mean(axis=1), error, Verdict.OK, (), origin, where)
 
 

@@ -118,7 +118,7 @@ class HessianSpectrum:
         return [
             reading
             for checkpoint in chosen(subject, self.steps)
-            for reading in _read_spectrum(subject, settings, draws, self._vectors(subject, checkpoint))
+            for reading in _read_spectrum(settings, draws, self._vectors(subject, checkpoint))
         ]
 
 
@@ -169,7 +169,7 @@ def _read_rung(subject: Subject, checkpoint: Checkpoint, settings: SamplerSettin
     found = llc_mean(rows, settings.n_beta, health)
     start = float(draws.array(_reference(subject, checkpoint), f"observed_{DATA}").mean())
     where = {"n_beta": settings.n_beta, "reference_loss": start, "loss": start + float(found.value) / settings.n_beta}
-    origin = provenance(subject, units[0], settings)
+    origin = provenance(units[0], settings)
     return replace(found, name="density", provenance=origin, coordinates=where, health=health.figures)
 
 
@@ -217,7 +217,7 @@ def _separations(subject: Subject, steps: list[int], localization: float) -> lis
     return found
 
 
-def _read_spectrum(subject: Subject, settings: SamplerSettings, draws: Draws, units: list[Unit]) -> list[Reading]:
+def _read_spectrum(settings: SamplerSettings, draws: Draws, units: list[Unit]) -> list[Reading]:
     dimension = draws.attribute(units[0], "num_parameters")
     found = quadrature(draws.stack(units, "diagonal"), draws.stack(units, "off_diagonal"), dimension)
     threshold = settings.localization / settings.n_beta
@@ -234,7 +234,7 @@ def _read_spectrum(subject: Subject, settings: SamplerSettings, draws: Draws, un
             {"eigenvalues": density.eigenvalues.tolist(), "linear": density.linear, "width": density.width},
         ),
     }
-    origin = provenance(subject, units[0], None)
+    origin = provenance(units[0], None)
     where = {"lowest": float(found.nodes.min()), "highest": float(found.nodes.max()), "parameters": dimension}
     return [
         Reading(f"hessian_{name}", value, error, Verdict.OK, (), origin, where | more)

@@ -79,21 +79,14 @@ class Device(Protocol):
         ...
 
 
-def provenance(subject: Subject, unit: Unit, settings: SamplerSettings | None) -> Provenance:
+def provenance(unit: Unit, settings: SamplerSettings | None) -> Provenance:
     """Provenance of what is read from a unit."""
-    return Provenance(
-        unit.step,
-        unit.weights,
-        dict(unit.observed),
-        asdict(settings) if settings else {},
-        versions(),
-    )
+    return Provenance(unit.step, unit.weights, dict(unit.observed), asdict(settings) if settings else {}, versions())
 
 
 def origin_of(unit: Unit) -> Provenance:
     """Provenance of what is read from the chains of a unit."""
-    settings = asdict(unit.settings) if unit.settings else {}
-    return Provenance(unit.step, unit.weights, dict(unit.observed), settings, versions())
+    return provenance(unit, unit.settings)
 
 
 def versions() -> dict[str, str]:

@@ -68,7 +68,7 @@ class LLC:
         mean, spread = (
             replace(
                 reading,
-                provenance=provenance(subject, units[0], settings),
+                provenance=provenance(units[0], settings),
                 health=health.figures | heat_figures(draws, units),
             )
             for reading in (
@@ -103,7 +103,7 @@ class Behaviours:
                 value, error = graded(probe, draws, unit)
                 verdict = Verdict.OK if np.isfinite(value) else Verdict.DIVERGED
                 readings.append(
-                    Reading("behaviour", value, error, verdict, (), provenance(subject, unit, None), {"probe": name})
+                    Reading("behaviour", value, error, verdict, (), provenance(unit, None), {"probe": name})
                 )
         return readings
 
@@ -184,7 +184,7 @@ class Susceptibilities:
             "loading": units[0].kind,
             "probes": list(subject.library.probes),
         }
-        origin = provenance(subject, units[0], settings)
+        origin = provenance(units[0], settings)
         return [
             Reading(
                 name,

@@ -13,10 +13,13 @@ import numpy as np
 from zeeman.examination.band_document import bands_document
 from zeeman.examination.density_document import density_document, hessian_document
 from zeeman.examination.device import versions
+from zeeman.examination.grades import WORDS, word_for
+from zeeman.examination.orders import order_of
 from zeeman.examination.run import Examination
 from zeeman.examination.transitions import Transition
 from zeeman.examination.unit import Unit
 from zeeman.phases import Match
+from zeeman.probes.probe import SHARES
 from zeeman.reading import Reading
 from zeeman.spectra import split_half
 
@@ -148,7 +151,7 @@ def _main_transition(main: Transition, examination: Examination) -> str:
         text += f", where the local learning coefficient changes by {main.signals['llc'].change:+.0f}"
     if strongest:
         metric = examination.subject.library[strongest].metric
-        unit = "share of hits" if metric in ("accuracy", "exact", "choice") else metric
+        unit = "share of hits" if metric in SHARES else metric
         text += f" and the {unit} on “{strongest}” by {main.signals[strongest].change:+.2f}"
     return text + "."
 
@@ -177,7 +180,7 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
     probes = [
         {
             "name": n,
-            **_before_after(examination, n, found),
+            **_ends(examination, n, found),
             "change": found.signals[n].change,
             "se": found.signals[n].change_se,
             "p_value": found.matches[n].p_value,
@@ -197,7 +200,7 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         }
         for m in found.components
     ]
-    sentence = _sentence(found)
+    sentence, order = _sentence(found), order_of(found, examination.readings)
     return {
         "interval": list(found.interval),
         "date": found.date,
@@ -206,7 +209,8 @@ def _transition(found: Transition, examination: Examination) -> dict[str, Any]:
         "components": moves,
         "verdict": "flagged" if found.flagged else "ok",
         "sentence": sentence,
-        "summary": _summary(found, examination),
+        "summary": _summary(found, examination, order["sentence"]),
+        "order": order,
         "matches": {name: asdict(match) for name, match in found.matches.items()},
         "support": {name: pulse.support for name, pulse in found.signals.items()},
     }
@@ -221,14 +225,13 @@ def _sentence(found: Transition) -> str:
     return f"The local learning coefficient changes by {pulse.change:+.1f} ± {pulse.change_se:.1f}."
 
 
-def _summary(found: Transition, examination: Examination) -> str:
-    """One line: when, what was learned and lost beyond chance or not, which components moved, and the geometry."""
-    probes = examination.subject.library.probes
-    better = {n: (found.signals[n].change < 0) == (probes[n].metric == "loss") for n in found.probes}
+def _summary(found: Transition, examination: Examination, order: str = "") -> str:
+    """One line: when, what was learned and lost, with its chance, which components moved, geometry and order."""
+    words = {n: _ends(examination, n, found)["word"] for n in found.probes}
     parts = [
-        f"{', '.join(_with_chance(found.matches[n], n) for n in found.probes if better[n] is wanted)} {verb}"
-        for wanted, verb in ((True, "learned"), (False, "lost"))
-        if wanted in better.values()
+        f"{', '.join(_with_p(found.matches[n], n) for n in found.probes if words[n] == word)} {word}"
+        for word in WORDS
+        if word in words.values()
     ]
     names = list(dict.fromkeys(move.component for move in found.components))[:4]
     if names:
@@ -236,17 +239,21 @@ def _summary(found: Transition, examination: Examination) -> str:
     if "llc" in found.signals:
         pulse = found.signals["llc"]
         parts.append(f"LLC {pulse.change:+.0f} \u00b1 {pulse.change_se:.0f}")
+    parts += [order] if order else []
     return f"Steps {found.interval[0]}–{found.interval[1]}: {'; '.join(parts)}."
 
 
-def _with_chance(match: Match, name: str) -> str:
+def _with_p(match: Match, name: str) -> str:
     return f"{name} (p {match.p_value:.2g}, q {match.q_value:.2g})"
 
 
-def _before_after(examination: Examination, probe: str, found: Transition) -> dict[str, float]:
-    at = {_step(r): float(r.value) for r in examination.of("behaviour") if r.coordinates["probe"] == probe}
-    pulse = found.signals[probe]
-    return {"before": at[int(pulse.start)], "after": at[int(pulse.end)]}
+def _ends(examination: Examination, name: str, found: Transition) -> dict[str, Any]:
+    """A probe on either side of its pulse, with its chance and the word for what it did."""
+    probe, pulse = examination.subject.library[name], found.signals[name]
+    at = {_step(r): r for r in examination.of("behaviour") if r.coordinates["probe"] == name}
+    before, after = ((float(at[s].value), float(at[s].standard_error)) for s in (int(pulse.start), int(pulse.end)))
+    word = word_for(probe, pulse.change, before, after)
+    return {"before": before[0], "after": after[0], "chance": probe.chance, "word": word}
 
 
 def _behaviours(examination: Examination) -> dict[str, Any]:

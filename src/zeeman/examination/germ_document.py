@@ -9,14 +9,13 @@ import numpy as np
 
 from zeeman.errors import ZeemanError
 from zeeman.examination.document import finite
+from zeeman.examination.germ_arcs import arcs_document
 from zeeman.examination.germs import GermReading
 from zeeman.examination.store import Store
 from zeeman.examination.unit import SamplerSettings
-from zeeman.spectra import mixture
+from zeeman.spectra import REGULAR, mixture
 
 VARIABLES = ("x", "y", "z", "w")
-SHOWN = 6
-"""Classes that are listed."""
 
 
 def settings_of(store: Store, step: int) -> SamplerSettings:
@@ -36,7 +35,7 @@ def settings_of(store: Store, step: int) -> SamplerSettings:
 
 
 def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, Any]:
-    """Lay out a germ: classes, coefficients, what each probe turns on, and a mixture for a wanted deformation.
+    """Lay out a germ: classes, coefficients, arcs, what each probe turns on, and a mixture for a wanted deformation.
 
     Parameters
     ----------
@@ -61,12 +60,19 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
         "reasons": list(reading.reasons),
         "classes": [
             {"class": c.name, "probability": c.probability, "chi2": c.chi2, "codimension": c.codimension}
-            for c in germ.candidates[:SHOWN]
+            for c in germ.candidates
         ],
         "radius": taylor.radius,
         "scale": taylor.scale,
         "tolerance": germ.tolerance,
         "critical_distance": germ.critical_distance,
+        "critical_distance_error": germ.critical_distance_error,
+        "gradient_errors": germ.gradient_errors,
+        "offset": reading.offset,
+        "regular": germ.of(REGULAR),
+        "spread": None
+        if reading.spread is None
+        else {"variances": reading.spread.variances.tolist(), "agreement": reading.spread.agreement.tolist()},
         "disagreement": taylor.disagreement,
         "eigenvalues": germ.eigenvalues.tolist(),
         "eigenvalue_errors": germ.eigenvalue_errors.tolist(),
@@ -86,6 +92,7 @@ def germ_document(reading: GermReading, wanted: str | None = None) -> dict[str, 
             }
             for probe, found in reading.deformations.items()
         ],
+        "arcs": arcs_document(reading.arcs, germ.name),
         "provenance": reading.provenance.settings,
         "versions": reading.provenance.versions,
     }

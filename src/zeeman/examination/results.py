@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zeeman.errors import ZeemanError
+from zeeman.probes.probe import SHARES
 
 _NAMES = {
     "loss": "loss",
@@ -17,7 +18,6 @@ _NAMES = {
 }
 _THEIRS = {"acc", "acc_norm", "acc_bytes", "exact_match", "perplexity"}
 _THEIRS |= {"word_perplexity", "byte_perplexity", "bits_per_byte"}
-_HIGHER = ("accuracy", "exact", "choice")
 
 
 def results_documents(document: dict[str, Any], steps: Sequence[int] = ()) -> dict[int, dict[str, Any]]:
@@ -71,7 +71,7 @@ def _at(document: dict[str, Any], column: int) -> dict[str, Any]:
         error = read["se"][row][column]
         entry[f"{metric},none"] = read["value"][row][column]
         entry[f"{metric}_stderr,none"] = "N/A" if error is None else error
-        higher.setdefault(task, {})[metric] = kind in _HIGHER
+        higher.setdefault(task, {})[metric] = kind in SHARES
     name, step = document["series"]["name"], read["steps"][column]
     return {
         "results": results,

@@ -14,6 +14,7 @@ from zeeman.examination.device import Device, Draws
 from zeeman.examination.devices import LLC, Behaviours, Susceptibilities
 from zeeman.examination.engine import EngineName, Progress, run_units
 from zeeman.examination.inheritance import covered
+from zeeman.examination.orders import Order
 from zeeman.examination.store import Manifest, Store
 from zeeman.examination.subject import Subject
 from zeeman.examination.transitions import Transition, find_transitions, telling_steps
@@ -24,7 +25,7 @@ from zeeman.sampling import Loss, language_model_loss, require_reach
 from zeeman.subjects import Series, Verification
 
 Stepwise = Susceptibilities | Bands | Ablations
-"""Devices that wait for the transitions where they are given no steps."""
+"""Devices that wait for the transitions where they are given no steps; `Order` waits for its pairs."""
 DEVICES: tuple[Device, ...] = (LLC(), Behaviours(), Susceptibilities(()))
 
 
@@ -123,14 +124,25 @@ def examine(
             transitions = find_transitions(readings, flags.flagged_edges)
             trusted = _trusted_steps(readings)
             steps = telling_steps(transitions, trusted if len(trusted) >= 3 else series.steps)
-            readings, draws = session.measure([*now, *(replace(device, steps=steps) for device in later)])
+            told = [*now, *(replace(device, steps=steps) for device in later if isinstance(device, Stepwise))]
+            others = planned_units(subject, settings, told)
+            asked = [
+                d.asked(_geometric(transitions, readings), settings, others) for d in later if isinstance(d, Order)
+            ]
+            readings, draws = session.measure([*told, *asked])
         return session.conclude(flags, readings, draws)
 
 
 def planned_units(subject: Subject, settings: SamplerSettings, devices: Sequence[Device] = DEVICES) -> list[Unit]:
     """List the units that an examination would run; devices that wait for transitions are counted at three steps."""
     now, later = _split(devices)
-    guessed = [replace(device, steps=telling_steps([], subject.series.steps)) for device in later]
+    steps = subject.series.steps
+    guessed: list[Device] = [
+        replace(d, pairs=((steps[0], steps[-1]),))
+        if isinstance(d, Order)
+        else replace(d, steps=telling_steps([], steps))
+        for d in later
+    ]
     return union([unit for device in (*now, *guessed) for unit in device.units(subject, settings)])
 
 
@@ -148,9 +160,16 @@ def check(subject: Subject, settings: SamplerSettings, devices: Sequence[Device]
     return len(units)
 
 
-def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Stepwise]]:
-    later = [d for d in devices if isinstance(d, Stepwise) and not d.steps]
+def _split(devices: Iterable[Device]) -> tuple[list[Device], list[Stepwise | Order]]:
+    later: list[Stepwise | Order] = [
+        d for d in devices if (isinstance(d, Stepwise) and not d.steps) or (isinstance(d, Order) and not d.pairs)
+    ]
     return [d for d in devices if d not in later], later
+
+
+def _geometric(found: list[Transition], readings: list[Reading]) -> list[Transition]:
+    """Those that the learning coefficient takes part in, or all where it was not read."""
+    return [t for t in found if "llc" in t.signals or not any(r.name == "llc" for r in readings)]
 
 
 def _trusted_steps(readings: list[Reading]) -> list[int]:
@@ -208,7 +227,7 @@ class Session:
         """Find the transitions, and put everything together."""
         found = find_transitions(readings, flags.flagged_edges)
         self.store.log("read", readings=len(readings), transitions=len(found))
-        geometric = [t for t in found if "llc" in t.signals or not any(r.name == "llc" for r in readings)]
+        geometric = _geometric(found, readings)
         others = tuple(t for t in found if t not in geometric)
         return Examination(
             self.subject, self.settings, self.store, flags, tuple(readings), tuple(geometric), others, draws

@@ -240,6 +240,7 @@ def unit_of(attributes: Mapping[str, Any]) -> Unit | None:
         values["settings"] = SamplerSettings(**settings) if settings else None
         values["observed"] = tuple((name, digest) for name, digest in values["observed"])
         values["matched"] = tuple(values["matched"])
+        values["start"] = tuple(values["start"]) if values.get("start") else None
         return Unit(**values)
     except (KeyError, TypeError, ValueError, ZeemanError):
         return None

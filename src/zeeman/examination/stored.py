@@ -162,8 +162,9 @@ def chains_of(
 
 
 def _observing(store: Store, names: set[str]) -> list[Unit]:
-    """Chains that observed all of some probes, each once."""
-    units = [u for u in store.units() if u.kind in ("loaded", "unloaded") and names <= dict(u.observed).keys()]
+    """Chains that observed all of some probes, each once; not those that were sent out from somewhere else."""
+    asked = ("loaded", "unloaded")
+    units = [u for u in store.units() if u.kind in asked and not u.start and names <= dict(u.observed).keys()]
     once = {u.chain_key: u for u in units}
     return sorted(once.values(), key=lambda u: (u.step, u.component, u.chain))
 

@@ -132,6 +132,9 @@ class Unit:
         For unloaded draws: chain keys of the loaded units whose mean energy the draws are to have.
     lanczos_steps : int
         For curvature: steps of the Lanczos process.
+    start : (int, str) or None
+        For loaded chains: step and digest of the checkpoint whose weights they begin at, where that is said; they are
+        held to those of ``step`` all the same. None: they begin there too.
     """
 
     kind: Kind
@@ -144,6 +147,7 @@ class Unit:
     observed: tuple[tuple[str, str], ...] = ()
     matched: tuple[str, ...] = ()
     lanczos_steps: int = 0
+    start: tuple[int, str] | None = None
 
     @cached_property
     def key(self) -> str:
@@ -170,8 +174,9 @@ class Unit:
     def _walk(self, version: int) -> dict[str, Any]:
         content: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         content |= {"observed": (), "sampler_version": version}
-        if not self.lanczos_steps:
-            content.pop("lanczos_steps")
+        for name in ("lanczos_steps", "start"):
+            if not content[name]:
+                content.pop(name)  # so that keys are those of before there was such a field
         if self.settings:
             # A chain does not depend on how many others there are.
             content["settings"] = {k: v for k, v in asdict(self.settings).items() if k != "num_chains"}
@@ -192,6 +197,7 @@ class Unit:
     def __str__(self) -> str:
         """Say what the unit is, for progress and messages."""
         heat = f" at n_beta {self.settings.n_beta:g}" if self.settings and self.kind == "loaded" else ""
+        heat += f" from step {self.start[0]}" if self.start else ""
         chain = (
             ""
             if self.kind in ("reference", "ablation")

@@ -13,14 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import safetensors.torch
 import torch
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from zeeman.examination.chunks import METADATA, ChunkedArray, ends_with_checksum
 from zeeman.examination.files import Damaged, checksum, replacing, sealed, unsealed, write
 from zeeman.examination.unit import Unit
 from zeeman.sampling import Block, ChainState
@@ -30,7 +29,6 @@ PENDING = "complete.pending"
 INHERITED = "inherited"
 _NOTES = "zeeman"
 STATE = "state.safetensors"
-_GROUP = "zarr.json"
 _HALF = float(np.finfo(np.float16).max)
 CHUNK_TOKENS = 8192
 """Tokens of a chunk at most, so that some tokens of all draws can be read without the others."""
@@ -54,7 +52,7 @@ class UnitStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._open: dict[str, zarr.Array[Any]] = {}
+        self._open: dict[str, ChunkedArray] = {}
 
     @property
     def complete(self) -> bool:
@@ -75,19 +73,19 @@ class UnitStore:
             return self.state()
         shutil.rmtree(self.path, ignore_errors=True)
         self._open.clear()
-        group = zarr.create_group(str(self.path), attributes=asdict(unit) | {"checksums": "crc32c"})
+        self.path.mkdir(parents=True)
+        self._write_attributes(asdict(unit) | {"checksums": "crc32c"})
         for name, shape in shapes.items():
             kind = "float16" if len(shape) == 2 and name.startswith("observed_") else "float32"
-            self._open[name] = group.create_array(
-                name,
-                shape=shape,
-                dtype=kind,
-                chunks=(min(chunks[name], shape[0]), *(min(size, CHUNK_TOKENS) for size in shape[1:])),
-                compressors=(ZstdCodec(level=0), Crc32cCodec()),
-                fill_value=np.nan,
-                dimension_names=_dimensions(name, len(shape)),
-            )
+            sizes = (min(chunks[name], shape[0]), *(min(size, CHUNK_TOKENS) for size in shape[1:]))
+            dimensions = _dimensions(name, len(shape))
+            self._open[name] = ChunkedArray.create(self.path / name, shape, sizes, kind, dimensions)
         return None
+
+    def _write_attributes(self, attributes: dict[str, Any]) -> None:
+        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        write(self.path / METADATA, json.dumps(group).encode())
+        self.__dict__.pop("attributes", None)
 
     def write(self, block: Block, starts: dict[str, int], *, keep_state: bool = True) -> None:
         """Write a block of a chain, then the state after it, or keep that of the block before."""
@@ -99,7 +97,7 @@ class UnitStore:
             for name, values in arrays.items():
                 # A unit that an earlier version began goes on with the arrays that it was laid out with.
                 if name in starts and len(values) and self.holds(name):
-                    self._opened(name)[starts[name] : starts[name] + len(values)] = values
+                    self._opened(name).write(values, starts[name])
         if keep_state:
             self.write_state(block.state)
 
@@ -154,17 +152,16 @@ class UnitStore:
         """Take over the beginning of arrays, or all of them, and note which observables need no reading."""
         for name, values in arrays.items():
             if len(values) and self.holds(name):
-                self._opened(name)[: len(values)] = values
+                self._opened(name).write(values)
         write(self.path / INHERITED, json.dumps(sorted(observables)).encode())
 
     def write_array(self, name: str, values: NDArray[Any]) -> None:
         """Write one array whole."""
-        self._opened(name)[:] = values
+        self._opened(name).write(values)
 
     def set_attributes(self, **figures: Any) -> None:
         """Keep figures beside the arrays."""
-        zarr.open_group(str(self.path), mode="r+").update_attributes(figures)
-        self.__dict__.pop("attributes", None)
+        self._write_attributes(self.peek() | figures)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -176,15 +173,15 @@ class UnitStore:
             If they are not what was written.
         """
         with self._sound("the attributes"):
-            raw = (self.path / _GROUP).read_bytes()
+            raw = (self.path / METADATA).read_bytes()
             found = json.loads(raw)["attributes"]
-            if self.complete and self._seal(found).get(_GROUP, checksum(raw)) != checksum(raw):
+            if self.complete and self._seal(found).get(METADATA, checksum(raw)) != checksum(raw):
                 raise ValueError("their checksum is another")
             return dict(found)
 
     def peek(self) -> dict[str, Any]:
         """The attributes as they stand, unchecked: quick, for who checks them otherwise."""
-        return dict(json.loads((self.path / _GROUP).read_bytes())["attributes"])
+        return dict(json.loads((self.path / METADATA).read_bytes())["attributes"])
 
     def attribute(self, name: str) -> Any:
         """A figure kept beside the arrays."""
@@ -217,10 +214,10 @@ class UnitStore:
         (self.path / INHERITED).unlink(missing_ok=True)
         (self.path / PENDING).replace(self.path / COMPLETE)
 
-    def _opened(self, name: str) -> zarr.Array[Any]:
+    def _opened(self, name: str) -> ChunkedArray:
         """An array to write to, opened once."""
         if name not in self._open:
-            self._open[name] = zarr.open_array(str(self.path / name), mode="r+")
+            self._open[name] = ChunkedArray.open(self.path / name)
         return self._open[name]
 
     def holds(self, name: str) -> bool:
@@ -249,7 +246,7 @@ class UnitStore:
         try:
             known = self._seal(self.peek())
         except (*_BROKEN, Damaged) as error:
-            yield (COMPLETE if isinstance(error, Damaged) else _GROUP), str(getattr(error, "why", error))
+            yield (COMPLETE if isinstance(error, Damaged) else METADATA), str(getattr(error, "why", error))
             return
         if not known:
             yield from self._undecodable()
@@ -285,13 +282,13 @@ class UnitStore:
             if name in (COMPLETE, PENDING, INHERITED) or path.is_dir():
                 continue
             raw = path.read_bytes()
-            if strict and "/c/" in name and google_crc32c.value(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
+            if strict and "/c/" in name and not ends_with_checksum(raw):
                 raise Damaged(f"{name.split('/')[0]} of the unit {self.path}", self.path.parents[1], "a chunk changed")
             yield name, raw
 
     def _layout(self) -> str:
         """Checksum of how the arrays are laid out."""
-        files = (self.path / _GROUP, *sorted(self.path.glob("*/zarr.json")))
+        files = (self.path / METADATA, *sorted(self.path.glob("*/zarr.json")))
         return checksum(*(path.read_bytes() for path in files))
 
     @contextmanager

@@ -35,6 +35,7 @@ from zeeman.sampling import (
     run_chains,
 )
 from zeeman.sampling.posterior import masked, parts_of, rows_at_once, rows_of
+from zeeman.sampling.walk import Walk
 
 BLOCK_STEPS = 60
 CHAINS_TOGETHER = 4
@@ -237,7 +238,17 @@ def _begin(subject: Subject, store: Store, place: UnitStore, unit: Unit, known: 
     if state is None:
         place.set_attributes(num_parameters=posterior.num_parameters, localization=posterior.localization)
         state = inherit_walk(store, unit, [u for u in known if u.walk_key == unit.walk_key], BLOCK_STEPS)
-    return state
+    return state or _departure(subject, unit)
+
+
+def _departure(subject: Subject, unit: Unit) -> ChainState | None:
+    """Where a chain begins that begins at another checkpoint than it is held to; None for all others."""
+    if unit.start is None:
+        return None
+    walk = Walk(subject.posterior(subject.series.at(unit.start[0]), unit.component))
+    weights = [w.clone() for w in walk.center]
+    walk.close()
+    return ChainState(0, weights, unit.sampler.init(weights))
 
 
 def _felt(subject: Subject, unit: Unit) -> LocalPosterior:

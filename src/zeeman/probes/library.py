@@ -17,7 +17,7 @@ from typing import Any
 
 from zeeman.errors import ZeemanError
 from zeeman.probes.faults import header_keys, syntax_error
-from zeeman.probes.probe import METRICS, NAME, Probe
+from zeeman.probes.probe import METRICS, NAME, Probe, fault_of_chance
 from zeeman.probes.rows import read_probe, write_rows
 from zeeman.probes.vocabulary import read_vocabulary
 
@@ -106,9 +106,9 @@ class Library:
 
         The folder holds ``library.toml`` with ``name``, ``data`` (which of the probes is the data), if wanted
         ``vocabulary`` (a file for :func:`~zeeman.probes.vocabulary.read_vocabulary`) and a table
-        ``[probes.<name>]`` for each probe with ``file``, and if wanted ``concepts`` and ``metric``. The file holds a
-        JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all but 0),
-        ``size``, a number, and ``foils``, a list of rows of tokens, scored and size; see `Probe`.
+        ``[probes.<name>]`` for each probe with ``file``, and if wanted ``concepts``, ``metric`` and ``chance``. The
+        file holds a JSON object on each line: ``tokens``, and if wanted ``scored``, a list of positions (default: all
+        but 0), ``size``, a number, and ``foils``, a list of rows of tokens, scored and size; see `Probe`.
 
         Parameters
         ----------
@@ -248,6 +248,7 @@ class Library:
         for probe in (self.data, *self):
             lines += ["", f"[probes.{_quoted(probe.name)}]", f"file = {_quoted(probe.name + '.jsonl')}"]
             lines += [f"concepts = {_quoted(list(probe.concepts))}", f"metric = {_quoted(probe.metric)}"]
+            lines += [] if probe.chance is None else [f"chance = {float(probe.chance)}"]
         return "\n".join(lines) + "\n"
 
 
@@ -359,16 +360,19 @@ def _check_names(index: _Index, names: Iterable[str]) -> None:
 def _read_probe(index: _Index, name: str) -> Probe:
     """Read the probe that a table of library.toml describes."""
     table = ("probes", name)
-    index.only(table, ("file", "concepts", "metric"))
+    index.only(table, ("file", "concepts", "metric", "chance"))
     file = index.file.parent / index.field(table, "file", str)
     concepts, metric = index.field(table, "concepts", list, []), index.field(table, "metric", str, "loss")
     if not all(isinstance(concept, str) and concept and concept.isprintable() for concept in concepts):
         raise index.error(table, "concepts", f"must be a list of strings that can be printed, got {concepts!r:.60}")
     if metric not in METRICS:
         raise index.error(table, "metric", f"must be one of {', '.join(METRICS)}, got {metric!r}")
+    chance = index.table(table).get("chance")
+    if chance is not None and (problem := fault_of_chance(chance, metric)):
+        raise index.error(table, "chance", problem)
     try:
         lines = file.read_bytes().split(b"\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise index.error(table, "file", f"names {file}, which cannot be read ({reason})") from error
-    return read_probe(file, lines, name, tuple(concepts), metric)
+    return read_probe(file, lines, name, tuple(concepts), metric, chance)

@@ -18,6 +18,8 @@ from zeeman.probes.foils import Foils
 
 Metric = Literal["loss", "accuracy", "exact", "choice", "perplexity", "bits"]
 METRICS: tuple[str, ...] = get_args(Metric)
+SHARES = ("accuracy", "exact", "choice")
+"""Metrics that are shares of what was right: the higher the better, and guessing has its share."""
 SIZED = ("choice", "perplexity", "bits")
 """Metrics that divide by the sizes of rows."""
 # A name is also a file name and a TOML key, so it keeps to what all of them accept.
@@ -51,6 +53,9 @@ class Probe:
     foils : Foils or None
         For ``choice``, and only there: wrong answers, at least one against each row. They are no part of the
         subdistribution.
+    chance : float or None
+        For the metrics that are shares: the share that is right without what the probe asks for, such as the share of
+        the commonest answer, or what a guess among the choices gets. None: not known.
 
     Raises
     ------
@@ -74,6 +79,7 @@ class Probe:
     metric: Metric = "loss"
     sizes: NDArray[np.float64] | None = None
     foils: Foils | None = None
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         """Check every field and freeze the arrays."""
@@ -94,7 +100,8 @@ class Probe:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, because a pickled array forgets that it is read-only."""
-        return Probe, (self.name, self.inputs, self.scored, self.concepts, self.metric, self.sizes, self.foils)
+        fields = self.name, self.inputs, self.scored, self.concepts, self.metric, self.sizes, self.foils, self.chance
+        return Probe, fields
 
     def _check_grading(self) -> None:
         """Refuse sizes and foils that the metric does not use, or lacks."""
@@ -102,6 +109,8 @@ class Probe:
             raise ZeemanError(f"probe {self.name}: the metric {self.metric} uses no sizes; leave them out.")
         if (self.foils is None) is (self.metric == "choice"):
             raise ZeemanError(f"probe {self.name}: foils go with the metric choice, and only with it.")
+        if self.chance is not None and (problem := fault_of_chance(self.chance, self.metric)):
+            raise ZeemanError(f"probe {self.name}: chance {problem}.")
         if self.metric in ("exact", "choice") and not self.scored.any(axis=1).all():
             raise ZeemanError(f"probe {self.name}: the metric {self.metric} needs a scored position in each row.")
         if self.foils is None:
@@ -118,7 +127,7 @@ class Probe:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of name, metric, inputs and scored positions in hex; tags do not change what is measured.
+        """The sha256 of name, metric, inputs and scored positions in hex; tags and chance change nothing measured.
 
         Examples
         --------
@@ -159,6 +168,20 @@ class Probe:
         check_tokens(self.name, self.inputs, size)
         if self.foils is not None:
             check_tokens(f"{self.name} (foils)", self.foils.inputs, size)
+
+
+def fault_of_chance(chance: object, metric: str) -> str:
+    """Say what is wrong with the chance of a probe; empty where nothing is.
+
+    Examples
+    --------
+    >>> fault_of_chance(0.5, "choice"), fault_of_chance(0.5, "loss")
+    ('', 'goes with a metric of accuracy, exact, choice, got loss; leave it out')
+    """
+    if metric not in SHARES:
+        return f"goes with a metric of {', '.join(SHARES)}, got {metric}; leave it out"
+    number = isinstance(chance, float | int) and not isinstance(chance, bool)
+    return "" if number and 0 <= chance <= 1 else f"must be a number from 0 to 1, got {chance!r}"  # type: ignore[operator]
 
 
 def _checked_concepts(name: str, concepts: tuple[str, ...]) -> tuple[str, ...]:

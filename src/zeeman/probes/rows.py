@@ -60,7 +60,14 @@ def _objects(
     return rows
 
 
-def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[str, ...], metric: Metric) -> Probe:
+def read_probe(
+    file: Path,
+    lines: Iterable[bytes],
+    name: str,
+    concepts: tuple[str, ...],
+    metric: Metric,
+    chance: float | None = None,
+) -> Probe:
     """Make a probe of the lines of a file.
 
     Parameters
@@ -68,7 +75,7 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
     file : Path
         Where the lines come from, for errors.
     lines : iterable of bytes
-    name, concepts, metric
+    name, concepts, metric, chance
         As for `Probe`.
 
     Raises
@@ -103,7 +110,7 @@ def read_probe(file: Path, lines: Iterable[bytes], name: str, concepts: tuple[st
         if foils:
             against = np.array([number for number, row in enumerate(rows) for _ in row.foils])
             held = Foils(*_arrays(foils), against, _sizes(foils))
-        return Probe(name, *_arrays(rows), concepts, metric, _sizes(rows), held)
+        return Probe(name, *_arrays(rows), concepts, metric, _sizes(rows), held, chance)
     except ZeemanError as error:
         raise ZeemanError(f"{file}: {error}") from error
 

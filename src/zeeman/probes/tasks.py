@@ -176,7 +176,8 @@ def _probe(
     sizes = np.array([size(answer) for _, _, answer in wrong]) if size else None
     foils = Foils(*_arrays([row for _, row, _ in wrong], length), against, sizes)
     own = np.array([size(q.answers[q.right]) for q in questions]) if size else None
-    return Probe(name, *_arrays(right, length), concepts, metric, own, foils)
+    chance = float(np.mean([1 / len(q.answers) for q in questions]))
+    return Probe(name, *_arrays(right, length), concepts, metric, own, foils, chance)
 
 
 def _row(task: TaskFile, number: int, encoder: Encoder, before: str, after: str, context: int) -> Row:

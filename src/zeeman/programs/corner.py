@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from zeeman.singularities.newton import newton_rlct, rank
+from zeeman.singularities.newton import minimal_exponents, newton_rlct, rank
+from zeeman.singularities.simplex import PackingTableau
 
 Exponents = dict[int, int]
 Weights = dict[int, Fraction]
@@ -52,7 +53,7 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
     -------
     Corner
     """
-    every = {_key(a): dict(a) for a in syndromes}
+    every = {key(a): dict(a) for a in syndromes}
 
     def broken(weights: Weights) -> list[Exponents]:
         found = [a for a in every.values() if _order(a, weights) < 1]
@@ -60,13 +61,13 @@ def corner(syndromes: Sequence[Exponents], violated: Oracle | None = None) -> Co
 
     used: dict[tuple[tuple[int, int], ...], Exponents] = {}
     while True:
-        solution = _solve(list(used.values()))
+        solution = optimum(list(used.values()))
         new = broken(solution.weights)
         if not new and solution.multiplicity > 1:
             new = next((found for w in _spanning(list(used.values()), solution) if (found := broken(w))), [])
         if not new:
             return solution
-        used |= {_key(a): a for a in _fewest(new)}
+        used |= {key(a): a for a in _fewest(new)}
 
 
 def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
@@ -76,7 +77,8 @@ def _fewest(syndromes: list[Exponents], most: int = 200) -> list[Exponents]:
     return singles + ranked[len(singles) : len(singles) + most]
 
 
-def _key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+def key(exponents: Exponents) -> tuple[tuple[int, int], ...]:
+    """What a set of exponents is known by."""
     return tuple(sorted(exponents.items()))
 
 
@@ -84,15 +86,28 @@ def _order(exponents: Exponents, weights: Weights) -> Fraction:
     return sum((n * weights.get(k, Fraction(0)) for k, n in exponents.items()), Fraction(0))
 
 
-def _solve(syndromes: list[Exponents], densities: Weights | None = None) -> Corner:
-    """Exact optimum, block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1."""
+def optimum(syndromes: list[Exponents], densities: Weights | None = None) -> Corner:
+    """Solve the program exactly, min Σ_i (1 + h_i) w_i for the density ∏ ε_i^{h_i}, over syndromes that are all.
+
+    Block by block: λ adds up over syndromes without a coordinate in common, and so does m − 1.
+
+    Parameters
+    ----------
+    syndromes : list of exponents
+    densities : dict of int to Fraction, optional
+        h, 0 where left out.
+
+    Examples
+    --------
+    >>> [str(optimum([{0: 1, 1: 1}], h).value) for h in (None, {0: Fraction(1)})]
+    ['1', '1']
+    """
     value, faces = Fraction(0), 0
     weights: Weights = {}
     shares: list[tuple[Exponents, Fraction]] = []
-    for block in _blocks(syndromes):
-        names = sorted({k for a in block for k in a})
+    for names, exponents in _blocks(syndromes):
         shifts = None if densities is None else [densities.get(k, Fraction(0)) for k in names]
-        found = newton_rlct([tuple(a.get(k, 0) for k in names) for a in block], shifts)
+        found = newton_rlct(exponents, shifts)
         value += found.value
         faces += found.multiplicity - 1
         weights |= {k: w for k, w in zip(names, found.weights, strict=True) if w}
@@ -100,8 +115,17 @@ def _solve(syndromes: list[Exponents], densities: Weights | None = None) -> Corn
     return Corner(value, 1 + faces, weights, shares)
 
 
-def _blocks(syndromes: list[Exponents]) -> list[list[Exponents]]:
-    """Groups of syndromes that have no coordinate in common with another group."""
+def _tilted(syndromes: list[Exponents], tilt: Weights) -> Weights:
+    """Weights that are optimal where coordinate k costs 1 + tilt_k."""
+    weights: Weights = {}
+    for names, exponents in _blocks(syndromes):
+        prices = PackingTableau(minimal_exponents(exponents), [1 + tilt[k] for k in names]).prices()
+        weights |= {k: w for k, w in zip(names, prices, strict=True) if w}
+    return weights
+
+
+def _blocks(syndromes: list[Exponents]) -> Iterator[tuple[list[int], list[tuple[int, ...]]]]:
+    """Groups of syndromes that have no coordinate in common with another group, each with its coordinates."""
     groups: list[tuple[set[int], list[Exponents]]] = []
     for syndrome in syndromes:
         support, members = set(syndrome), [syndrome]
@@ -113,7 +137,9 @@ def _blocks(syndromes: list[Exponents]) -> list[list[Exponents]]:
             else:
                 apart.append((names, group))
         groups = [*apart, (support, members)]
-    return [group for _, group in groups]
+    for coordinates, group in groups:
+        ordered = sorted(coordinates)
+        yield ordered, [tuple(a.get(k, 0) for k in ordered) for a in group]
 
 
 def _spanning(syndromes: list[Exponents], solution: Corner) -> Iterator[Weights]:
@@ -125,7 +151,7 @@ def _spanning(syndromes: list[Exponents], solution: Corner) -> Iterator[Weights]
         if _dimension(points, names) == solution.multiplicity - 1:
             return
         tilt = Fraction(1, 10 ** (4 + attempt // 100))
-        found = _solve(syndromes, {k: tilt * draw.randint(-99, 99) / 99 for k in names}).weights
+        found = _tilted(syndromes, {k: tilt * draw.randint(-99, 99) / 99 for k in names})
         if sum(found.values()) == solution.value:
             points.append(found)
             yield found

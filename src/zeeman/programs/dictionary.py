@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from zeeman.errors import ZeemanError
 from zeeman.programs import catalogue
+from zeeman.programs.measured import Sampled, reading
 from zeeman.programs.singularity import Singularity, singularity
 from zeeman.singularities.adjacency import adjacent, describe
 from zeeman.singularities.polynomials import Germ, Ideal, parse_germ, parse_ideal
@@ -101,8 +102,8 @@ class Entry:
     deformations : tuple of Deformation
     neighbours : tuple of str
         What a simple germ splits into on one level.
-    measured : dict or None
-        λ ± error and m by a sampler, and where from; None where nobody measured.
+    sampled : Sampled
+        The potential that a sampler is given.
     """
 
     name: str
@@ -115,9 +116,14 @@ class Entry:
     is_loss: bool
     invariants: dict[str, Any]
     certificate: str
+    sampled: Sampled
     deformations: tuple[Deformation, ...] = ()
     neighbours: tuple[str, ...] = ()
-    measured: dict[str, Any] | None = None
+
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """λ ± error and m by a sampler beside the exact λ; None where this potential was not sampled (`reading`)."""
+        return reading(self.name, self.sampled, self.rlct)
 
     def document(self) -> dict[str, Any]:
         """The entry as plain values, fractions as text."""
@@ -200,7 +206,8 @@ def _of_germ(name: str, kind: Kind, source: str, story: str) -> Entry:
     neighbours = sorted(adjacent(invariants["ade"]), key=lambda c: (len(c), c)) if simple else []
     return Entry(
         name, kind, story, source, len(germ.variables), *_threshold(invariants), is_loss, invariants,
-        invariants.pop("certificate"), tuple(_unfold(germ)) if invariants["milnor_number"] else (),
+        invariants.pop("certificate"), Sampled.of_polynomial(source, is_loss),
+        tuple(_unfold(germ)) if invariants["milnor_number"] else (),
         tuple(sorted(map(describe, neighbours), key=lambda text: (_milnor(text), text))),
     )  # fmt: skip
 
@@ -212,7 +219,7 @@ def _of_ideal(name: str, source: str, story: str) -> Entry:
     invariants = _invariants(parse_germ(squares), True)
     return Entry(
         name, "network", story, squares, len(ideal.variables), *_threshold(invariants), True, invariants,
-        invariants.pop("certificate"),
+        invariants.pop("certificate"), Sampled.of_polynomial(squares, True),
     )  # fmt: skip
 
 
@@ -229,6 +236,7 @@ def _of_program(one: catalogue.Entry) -> Entry:
         one.name, "program", f"{one.function}: {one.story}", "K = −mean log p(answer), errors ≥ 0", found.dimension,
         found.corner.value, found.corner.multiplicity, True, invariants,
         "error syndromes and a fractional packing of them" + ("" if found.complete else "; not all are listed here"),
+        Sampled.of_program(one.source),
         tuple(_syndromes(found)),
     )  # fmt: skip
 

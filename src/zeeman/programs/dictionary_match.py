@@ -1,35 +1,48 @@
-"""Which entries of the dictionary a measured learning coefficient speaks for, and whether none does."""
+"""Which entries of the dictionary what was measured speaks for, and whether none does."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import NormalDist
 from typing import Any
 
-from zeeman.errors import ZeemanError
 from zeeman.programs.dictionary import Entry, entries
+from zeeman.programs.evidence import Evidence, GermClass, LearningCoefficient, Multiplicity, Spread, Weights
+from zeeman.programs.measured_singularity import Measured
+from zeeman.programs.predictions import hessian_rank, threshold_with_squares
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Entries of one (λ, m), which these readings cannot tell apart.
+    """Entries of which these readings say the same, so that they cannot tell them apart.
 
     Parameters
     ----------
     names : tuple of str
-    rlct : Fraction
-    multiplicity : int or None
+    rlct, multiplicity
+        λ, with the plain squares that a Hessian's rank asks for, and m; None where the entries differ in it.
     probability : float
         Of the whole group.
+    evidence : mapping of str to float
+        For each reading, log of its density under the group over that under none, in nats; −∞ where it rules it out.
     """
 
     names: tuple[str, ...]
-    rlct: Fraction
+    rlct: Fraction | None
     multiplicity: int | None
     probability: float
+    evidence: Mapping[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """As plain values; evidence that is −∞ is null."""
+        return {
+            "names": list(self.names), "rlct": None if self.rlct is None else str(self.rlct),
+            "multiplicity": self.multiplicity, "probability": self.probability,
+            "evidence": {name: nats if math.isfinite(nats) else None for name, nats in self.evidence.items()},
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,89 +53,125 @@ class Posterior:
     ----------
     rivals : list of Rival
     none : float
-    span : float
-        "None of these" spreads λ evenly over (0, span].
+    span : (float, float) or None
+        "None of these" spreads λ evenly over it; None where λ was not measured.
     """
 
     rivals: list[Rival]
     none: float
-    span: float
+    span: tuple[float, float] | None
 
     def document(self) -> dict[str, Any]:
         """As plain values."""
-        rivals = [
-            {"names": list(r.names), "rlct": str(r.rlct), "multiplicity": r.multiplicity, "probability": r.probability}
-            for r in self.rivals
-        ]
-        return {"rivals": rivals, "none_of_these": self.none, "span": self.span}
+        rivals = [rival.document() for rival in self.rivals]
+        return {"rivals": rivals, "none_of_these": self.none, "span": None if self.span is None else list(self.span)}
 
 
-def match(
-    llc: float,
-    error: float,
-    multiplicity: int | None = None,
-    dimension: int | None = None,
-    among: Sequence[Entry] | None = None,
-) -> Posterior:
-    """Weigh the entries by a measured λ ± standard error, and m where it was measured.
+def match(measured: Measured, among: Sequence[Entry] | None = None) -> Posterior:
+    """Weigh the entries by what was measured of a singularity.
 
-    p(λ̂ | entry) is normal about the entry's λ; under "none of these" λ is even over (0, span] and m over those of the
-    dictionary. Half the prior is on none, half shared evenly by the groups of equal (λ, m). Entries that are no losses
-    (germs that change sign) are left out. Each direction in which a loss is a plain square adds 1/2 to λ: take it away
-    before.
+    The posterior is the prior times the densities of all readings (`zeeman.programs.evidence`), which are taken to err
+    independently. Half the prior is on none; half is shared evenly by the pairs (λ, m) of the entries, and within a
+    pair evenly by its entries, whichever readings tell them apart. Entries that all readings say the same of are one
+    group.
+
+    Entries take part that can have been measured: losses alone (K ≥ 0) where anything but a class was read; none with
+    a Hessian of a larger rank; none with more weights than there are; none that say nothing of any reading. λ of a
+    program is that of a corner, to which squares are not added. Without a Hessian's rank entries stand as they are:
+    then take 1/2 for each plain square from λ before.
 
     Parameters
     ----------
-    llc, error
-        Measured λ and its standard error.
-    multiplicity
-        m, taken as certain.
-    dimension
-        Weights of what was measured: entries with more are left out, and the span is the dimension d (λ is at most d/2
-        at a point inside, d at a corner). Without it the span is twice the largest λ, of the entries or measured.
-    among
-        The entries; by default all.
+    measured : Measured
+    among : sequence of Entry, optional
+        By default all.
 
-    Raises
-    ------
-    ZeemanError
-        For an error that is not positive, or another number that cannot be.
+    Returns
+    -------
+    Posterior
+
+    Examples
+    --------
+    >>> found = match(Measured(llc=(5.75, 0.01), hessian_rank=11, weights=((0.26, 0.01), (0.5, 0.01))))
+    >>> found.rivals[0].names, str(found.rivals[0].rlct), found.rivals[0].probability > 0.9
+    (('A3', 'x^4', 'Curie-Weiss'), '23/4', True)
     """
-    _check(llc, error, multiplicity, dimension)
-    groups: dict[tuple[Fraction, int | None], list[str]] = {}
-    for one in entries() if among is None else among:
-        if one.rlct is not None and one.is_loss and (dimension is None or one.dimension <= dimension):
-            groups.setdefault((one.rlct, one.multiplicity), []).append(one.name)
-    most = max([float(value) for value, _ in groups], default=0.0)
-    span = float(dimension) if dimension is not None else 2 * max(most, llc)
-    orders = max([m or 1 for _, m in groups], default=1)
-    chances = [_log_density(llc, float(v), error) if multiplicity in (None, m) else -math.inf for v, m in groups]
-    chances = [chance - math.log(2 * len(groups)) for chance in chances]
-    none = _log_even(llc, error, span) - math.log(2) - (math.log(orders) if multiplicity else 0.0)
-    top = max([*chances, none])
-    total = math.fsum(math.exp(chance - top) for chance in [*chances, none])
-    rivals = [
-        Rival(tuple(names), value, m, math.exp(chance - top) / total)
-        for ((value, m), names), chance in zip(groups.items(), chances, strict=True)
+    candidates = [one for one in (entries() if among is None else among) if _takes_part(one, measured)]
+    readings = _readings(measured, candidates)
+    groups = _grouped(candidates, readings)
+    told = [
+        {reading.name: _evidence(reading, p) for reading, p in zip(readings, predicted, strict=True)}
+        for predicted in groups
     ]
-    return Posterior(sorted(rivals, key=lambda r: -r.probability), math.exp(none - top) / total, span)
+    priors = _priors(list(groups.values()))
+    logs = [math.log(p) + math.fsum(one.values()) for p, one in zip((0.5, *priors), ({}, *told), strict=True)]
+    total = math.fsum(math.exp(one - max(logs)) for one in logs)
+    none, *shares = [math.exp(one - max(logs)) / total for one in logs]
+    rivals = [
+        Rival(tuple(one.name for one in members), *_common(members, measured.hessian_rank), share, evidence)
+        for members, share, evidence in zip(groups.values(), shares, told, strict=True)
+    ]
+    span = next(((one.low, one.high) for one in readings if isinstance(one, LearningCoefficient)), None)
+    return Posterior(sorted(rivals, key=lambda r: -r.probability), none, span)
 
 
-def _check(llc: float, error: float, multiplicity: int | None, dimension: int | None) -> None:
-    if not (math.isfinite(llc) and llc > 0):
-        raise ZeemanError(f"expected a learning coefficient above 0, got {llc:g}.")
-    if not (math.isfinite(error) and error > 0):
-        raise ZeemanError(f"expected a standard error above 0, got {error:g}.")
-    if multiplicity is not None and multiplicity < 1:
-        raise ZeemanError(f"expected a multiplicity from 1 on, got {multiplicity}.")
-    if dimension is not None and (dimension < 1 or llc > dimension + 5 * error):
-        raise ZeemanError(f"expected a number of weights that λ = {llc:g} is below, got {dimension}.")
+def _grouped(candidates: Sequence[Entry], readings: Sequence[Evidence]) -> dict[tuple[Any, ...], list[Entry]]:
+    """Entries by what they say of all readings, without those that say nothing."""
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for one in candidates:
+        groups.setdefault(tuple(reading.predict(one) for reading in readings), []).append(one)
+    groups.pop((None,) * len(readings), None)
+    return groups
 
 
-def _log_density(value: float, mean: float, error: float) -> float:
-    return -0.5 * ((value - mean) / error) ** 2 - math.log(error * math.sqrt(2 * math.pi))
+def _priors(groups: Sequence[Sequence[Entry]]) -> list[float]:
+    """Half, shared by the pairs (λ, m), and within a pair by its entries."""
+    pairs = Counter((one.rlct, one.multiplicity) for members in groups for one in members)
+    return [math.fsum(0.5 / len(pairs) / pairs[one.rlct, one.multiplicity] for one in members) for members in groups]
 
 
-def _log_even(value: float, error: float, span: float) -> float:
-    normal = NormalDist(value, error)
-    return math.log(max(normal.cdf(span) - normal.cdf(0.0), 1e-300) / span)
+def _takes_part(entry: Entry, measured: Measured) -> bool:
+    rank, own = measured.hessian_rank, hessian_rank(entry)
+    squares = 0 if rank is None or own is None else rank - own
+    fits = measured.dimension is None or entry.dimension + squares <= measured.dimension
+    known = entry.rlct is not None or measured.llc is None
+    return fits and squares >= 0 and known and (entry.is_loss or not measured.of_a_loss)
+
+
+def _readings(measured: Measured, candidates: Sequence[Entry]) -> list[Evidence]:
+    found: list[Evidence] = []
+    if measured.llc:
+        found.append(_learning_coefficient(measured.llc, measured, candidates))
+    if measured.chances:
+        orders = [*measured.chances, *(one.multiplicity or 1 for one in candidates)]
+        found.append(Multiplicity(measured.chances, max(orders)))
+    if measured.weights:
+        found.append(Weights(tuple(measured.weights)))
+    if measured.spread:
+        found.append(Spread(measured.spread))
+    if measured.classes:
+        found.append(GermClass(measured.classes))
+    return found
+
+
+def _learning_coefficient(
+    llc: tuple[float, float], measured: Measured, candidates: Sequence[Entry]
+) -> LearningCoefficient:
+    """λ with what none spreads it over: from r/2 to the dimension, or to twice the largest rest, predicted or read."""
+    rank = measured.hessian_rank
+    low = (rank or 0) / 2
+    values = [llc[0], *(float(threshold_with_squares(one, rank) or 0) for one in candidates)]
+    high = low + 2 * (max(values) - low) if measured.dimension is None else float(measured.dimension)
+    return LearningCoefficient(llc, rank, low, high)
+
+
+def _evidence(reading: Evidence, predicted: Any) -> float:
+    """Log of the density over that under none; 0 where the entry says nothing."""
+    return 0.0 if predicted is None else reading.log_density(predicted) - reading.log_none()
+
+
+def _common(members: Sequence[Entry], rank: int | None) -> tuple[Fraction | None, int | None]:
+    """λ and m of all members, None where they differ."""
+    thresholds = {threshold_with_squares(one, rank) for one in members}
+    orders = {one.multiplicity for one in members}
+    return thresholds.pop() if len(thresholds) == 1 else None, orders.pop() if len(orders) == 1 else None

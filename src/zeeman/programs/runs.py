@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from zeeman.errors import ZeemanError
 from zeeman.programs.machine import Machine, Tape
 from zeeman.programs.rings import Ring
 
 T = TypeVar("T")
 Laws = list[tuple[list[T], ...]]
 HOLE = -1  # a square whose new letter is not drawn yet
+MOST_STEPS = 64
+"""Runs with errors multiply at each step, and beyond this they take hours."""
 
 
 class Program(Protocol):
@@ -169,9 +172,17 @@ class TuringProgram:
     Parameters
     ----------
     machine : Machine
+
+    Raises
+    ------
+    ZeemanError
+        For more steps than runs with errors can be followed.
     """
 
     def __init__(self, machine: Machine) -> None:
+        if machine.steps > MOST_STEPS:
+            told = f"at most {MOST_STEPS} steps, got {machine.steps}"
+            raise ZeemanError(f"runs with errors can be followed for {told}; ask for the answer after fewer steps.")
         self.machine = machine
 
     @property

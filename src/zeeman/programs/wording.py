@@ -49,6 +49,39 @@ def syndrome_in_words(names: tuple[tuple[str, int], ...]) -> str:
     return "; ".join(_error(name) + (f", {power} times" if power > 1 else "") for name, power in names)
 
 
+def arc_in_words(names: tuple[tuple[str, int], ...]) -> str:
+    """A component of the jets in the machine's own terms: which errors must vanish, and to which order; a line each.
+
+    Examples
+    --------
+    >>> print(arc_in_words((("A|r|q|r", 1), ("A|a|q|r", 2), ("B|r|w|A", 2))))
+    order 1: reading A in r it goes to r
+    order 2: reading A in a it goes to r; reading B in r it writes A
+    """
+    by_order: dict[int, list[str]] = {}
+    for name, order in names:
+        by_order.setdefault(order, []).append(_error(name))
+    return "\n".join(f"order {order}: {'; '.join(errors)}" for order, errors in sorted(by_order.items()))
+
+
+def packing_in_words(found: Singularity) -> str:
+    """The optimal packing of syndromes, whose shares add up to λ: no error is used more than once in all.
+
+    Examples
+    --------
+    >>> from zeeman.programs import TuringProgram, singularity
+    >>> from zeeman.programs.catalogue import refresh
+    >>> print(packing_in_words(singularity(TuringProgram(refresh(["A"], steps=2)))))
+    1 × reading A in r it writes B
+    1 × reading A in r it moves left
+    1 × reading A in r it moves right
+    1 × reading A in a it goes to r
+    1/2 × reading A in r it goes to r, 2 times
+    """
+    ranked = sorted(found.corner.packing, key=lambda one: (sum(one[0].values()), sorted(one[0].items())))
+    return "\n".join(f"{share} × {syndrome_in_words(found.named(syndrome))}" for syndrome, share in ranked)
+
+
 def _error(name: str) -> str:
     read, state, *rest = name.split("|")
     if rest[0] in TABLES and len(rest) == 2:

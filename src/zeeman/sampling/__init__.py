@@ -10,6 +10,8 @@ from zeeman.sampling.batched import better_together as better_together
 from zeeman.sampling.batched import run_chains as run_chains
 from zeeman.sampling.batched import work_of_step as work_of_step
 from zeeman.sampling.components import run_components as run_components
+from zeeman.sampling.corner_walk import CornerDraws as CornerDraws
+from zeeman.sampling.corner_walk import run_corner_walk as run_corner_walk
 from zeeman.sampling.curvature import Hessian as Hessian
 from zeeman.sampling.curvature import Tridiagonal as Tridiagonal
 from zeeman.sampling.curvature import flattest_directions as flattest_directions
@@ -35,6 +37,8 @@ from zeeman.sampling.hmc import HMC as HMC
 from zeeman.sampling.ladder import Ladder as Ladder
 from zeeman.sampling.ladder import LadderDraws as LadderDraws
 from zeeman.sampling.ladder import run_ladder as run_ladder
+from zeeman.sampling.langevin import first_passage_times as first_passage_times
+from zeeman.sampling.langevin import langevin_paths as langevin_paths
 from zeeman.sampling.mala import MALA as MALA
 from zeeman.sampling.moves import Energy as Energy
 from zeeman.sampling.noise import Noise as Noise
@@ -51,6 +55,8 @@ from zeeman.sampling.samplers import MetropolisSampler as MetropolisSampler
 from zeeman.sampling.samplers import Overdamped as Overdamped
 from zeeman.sampling.samplers import Sampler as Sampler
 from zeeman.sampling.sgld import SGLD as SGLD
+from zeeman.sampling.spread import Spread as Spread
+from zeeman.sampling.spread import widest_directions as widest_directions
 from zeeman.sampling.unloaded import Unloaded as Unloaded
 from zeeman.sampling.unloaded import match_energy as match_energy
 from zeeman.sampling.walk import require_reach as require_reach

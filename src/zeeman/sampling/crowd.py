@@ -26,6 +26,8 @@ SWEEPS = 6
 """Rounds of swaps after each move: they cost next to nothing. An even number."""
 ACCEPTANCE = 0.65
 """Share of trajectories that the step size is adapted to."""
+PLACES, LARGEST = 64, 20_000_000
+"""Draws of each walker whose weights are kept, as far as they fit into so many numbers (160 MB)."""
 
 
 class Crowd:
@@ -73,9 +75,14 @@ class Crowd:
 
     def record(
         self, num_draws: int, steps_bw: int, observables: Mapping[str, Energy], on_step: Callable[[int], None]
-    ) -> tuple[Floats, dict[str, Floats], Floats]:
-        """Walk on; gives energies and observables (rungs, walkers, draws) and t⟨K⟩ as `ControlSums.level` has it."""
+    ) -> tuple[Floats, dict[str, Floats], Floats, Floats]:
+        """Walk on; gives energies, observables (rungs, walkers, draws), t⟨K⟩ as `ControlSums.level` has it, and w − w*.
+
+        Of the weights up to 64 draws of each walker are kept, evenly spaced, shape (rungs, walkers, kept, d).
+        """
         kept, sums = np.empty((*self.energy.shape, num_draws)), ControlSums(self.field, self.t, num_draws)
+        stays = np.unique(np.linspace(0, num_draws - 1, min(PLACES, LARGEST // self.points.numel(), num_draws)).round())
+        places = np.empty((*self.energy.shape, len(stays), self.points.shape[-1]))
         seen = {name: np.empty_like(kept) for name in observables}
         for k in range(num_draws):
             for _ in range(steps_bw):
@@ -84,9 +91,11 @@ class Crowd:
             sums.add(self.points, self.energy)
             for name, observable in observables.items():
                 seen[name][..., k] = observable(self.points.flatten(0, 1)).view(self.energy.shape).numpy()
+            if k in stays:
+                places[:, :, int(np.searchsorted(stays, k))] = (self.points - self.field.center).numpy()
             if k % 50 == 0:
                 on_step(k * steps_bw)
-        return kept, seen, sums.level()
+        return kept, seen, sums.level(), places
 
     @property
     def swaps(self) -> torch.Tensor:

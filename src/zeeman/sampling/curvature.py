@@ -15,8 +15,8 @@ from zeeman.errors import ZeemanError
 from zeeman.sampling.noise import Noise
 from zeeman.sampling.posterior import LocalPosterior, masked, walker
 
-LARGEST_WHOLE = 4000
-"""Weights whose Hessian is computed whole: 128 MB."""
+LARGEST_WHOLE = 4096
+"""Weights whose Hessian is computed whole: 128 MiB, a head of the demo."""
 BREAKDOWN = 1e-5
 """A residual below this share of the largest coefficient is rounding: the Krylov space is exhausted."""
 
@@ -129,7 +129,7 @@ def flattest_directions(posterior: LocalPosterior, count: int) -> torch.Tensor:
     Raises
     ------
     ZeemanError
-        If more than 4,000 weights move, or fewer than ``count``.
+        If more than 4,096 weights move, or fewer than ``count``.
 
     Examples
     --------

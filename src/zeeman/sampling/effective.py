@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from zeeman.errors import ZeemanError
 from zeeman.sampling.flat import FlatEnergy
+from zeeman.sampling.lbfgs import Curvature, Evaluate, Minimum, minimize
 
-_MEMORY = 12
-_HALVINGS = 12
-_ARMIJO = 1e-4
-
-Evaluate = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-History = list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
-"""Steps s, differences of gradients y, and 1/(s·y) or 0 for a pair that is not used, of each point."""
+_ENOUGH = 1e-8
+"""Of how much the potential varies: what a point may still expect to fall by when it rests."""
+_FLOOR = 1e-13
+"""The same, of the potential itself."""
+_KNOTS = 3
+"""Points of a ray from which the next one is foretold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,9 @@ def effective_potential(
 ) -> EffectivePotential:
     """Minimize the loss over the weights across a subspace, at points of it: the splitting lemma, numerically.
 
-    All points go together, by L-BFGS with memory 12 and halving of the step, in double precision.
+    The minimum is found at 0 and followed outwards along rays: each point starts where the parabola through the last
+    ones on its ray points, with the curvature that they found. So it is the sheet of critical points through the
+    minimum above w*, and no other. All rays go together, by L-BFGS in double precision.
 
     Parameters
     ----------
@@ -52,10 +53,11 @@ def effective_potential(
     frame : Tensor, shape (d, k)
         U, with orthonormal columns.
     points : Tensor, shape (points, k)
-        u, in units of the weights.
+        u, in units of the weights; cheapest where many share a direction.
     restraint : float
         μ, in nats per squared unit; γ/nβ of a local posterior. With 0 the search follows every valley.
     num_steps : int
+        At each point, at most.
 
     Returns
     -------
@@ -84,102 +86,85 @@ def effective_potential(
             f"expected orthonormal directions of {energy.num_parameters} weights, got shape {tuple(frame.shape)}; "
             "orthonormalize them, for example by a QR decomposition."
         )
-    start = energy.center.double() + points @ frame.T
+    points, back = torch.unique(points, dim=0, return_inverse=True)
+    sheet = _Sheet(energy, frame, restraint, num_steps)
+    middle = sheet.minimum(points.new_zeros(1, points.shape[1]), frame.new_zeros(1, len(frame)), None)
+    rows, offset, residual = (
+        part.repeat(len(points), 1) for part in (middle.rows, middle.points, middle.residual[:, None])
+    )
+    known, curvature = [(points.new_zeros(1), middle.points)], middle.curvature
+    for shell, came in _shells(points):
+        known = [(distance[came], there[came]) for distance, there in known[-_KNOTS:]]
+        at = points[shell].norm(dim=1)
+        found = sheet.minimum(points[shell], _foretold(known, at), curvature.of(came))
+        known.append((at, found.points))
+        curvature = found.curvature
+        rows[shell], offset[shell], residual[shell] = found.rows, found.points, found.residual[:, None]
+    places = energy.center.double() + points @ frame.T + offset
+    return EffectivePotential(rows[back], places[back], residual[back, 0])
 
-    def across(offset: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, gradient = energy.gradient(start + offset)
-        gradient = gradient + restraint * offset
-        value = rows.mean(1) + 0.5 * restraint * offset.square().sum(1)
-        return value, gradient - (gradient @ frame) @ frame.T
 
-    offset, residual = minimize(across, torch.zeros_like(start), num_steps)
-    with torch.no_grad():
-        rows = torch.cat([energy.rows(part) for part in torch.split(start + offset, 16)])
-    return EffectivePotential(rows + 0.5 * restraint * offset.square().sum(1, keepdim=True), start + offset, residual)
+class _Sheet:
+    """The minima across a subspace, with how far the potential has been seen to vary."""
+
+    def __init__(self, energy: FlatEnergy, frame: torch.Tensor, restraint: float, num_steps: int) -> None:
+        self.energy, self.frame, self.restraint, self.num_steps = energy, frame, restraint, num_steps
+        self.bottom: float | None = None
+        self.variation = 0.0
+
+    def minimum(self, points: torch.Tensor, start: torch.Tensor, curvature: Curvature | None) -> Minimum:
+        """Minimize over offsets across the subspace, shape (b, d), from a start."""
+        found = minimize(self._across(points), start, self._enough, self.num_steps, curvature)
+        values = found.rows.mean(1)
+        if self.bottom is None:
+            self.bottom = float(values[0])
+        self.variation = max(self.variation, float((values - self.bottom).abs().max()))
+        return found
+
+    def _across(self, points: torch.Tensor) -> Evaluate:
+        base = self.energy.center.double() + points @ self.frame.T
+
+        def evaluate(offset: torch.Tensor, which: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            rows, gradient = self.energy.gradient(base[which] + offset)
+            gradient = gradient + self.restraint * offset
+            across = gradient - (gradient @ self.frame) @ self.frame.T
+            return rows + 0.5 * self.restraint * offset.square().sum(1, keepdim=True), across
+
+        return evaluate
+
+    def _enough(self, values: torch.Tensor) -> torch.Tensor:
+        seen = torch.full_like(values, self.variation)
+        if self.bottom is not None:
+            seen = torch.maximum(seen, (values - self.bottom).abs())
+        return _ENOUGH * seen + _FLOOR * values.abs()
 
 
-def minimize(evaluate: Evaluate, start: torch.Tensor, num_steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """L-BFGS on many points at once, each with a history and a step of its own (Nocedal 1980).
+def _shells(points: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The first point of each ray, the second and so on, with where each one's ray stood in the shell before.
 
-    Parameters
-    ----------
-    evaluate : callable
-        Points (B, d) to values (B,) and gradients (B, d).
-    start : Tensor, shape (B, d)
-    num_steps : int
-
-    Returns
-    -------
-    points : Tensor, shape (B, d)
-    residual : Tensor, shape (B,)
-        Norm of the gradient there.
-
-    Raises
-    ------
-    ZeemanError
-        If a value at the start is not finite.
+    All rays of the first shell come from the centre, which stands at 0.
     """
-    x, (value, gradient) = start, evaluate(start)
-    if not torch.isfinite(value).all():
-        raise ZeemanError("the loss is not finite at some points of the ball: choose a smaller radius.")
-    small = 1e-9 * gradient.norm(dim=1).clamp_min(1e-6)
-    history: History = []
-    scale = 1 / gradient.norm(dim=1).clamp_min(1.0)
-    stuck = torch.zeros_like(value)
-    for _ in range(num_steps):
-        direction = -_apply(history, gradient, scale)
-        slope = (direction * gradient).sum(1)
-        moved, new_value, new_gradient, taken = _search(evaluate, x, value, gradient, direction, slope)
-        s, y = moved - x, new_gradient - gradient
-        x, value, gradient = moved, new_value, new_gradient
-        done = gradient.norm(dim=1) <= small
-        product = (s * y).sum(1)
-        rho = torch.where(product > 0, 1 / product.clamp_min(1e-300), 0.0)
-        # A point that no step along its direction lowers starts anew, along its gradient.
-        history = [(a, b, r * taken) for a, b, r in history[-_MEMORY + 1 :]] + [(s, y, rho)]
-        scale = torch.where(
-            rho > 0, product / y.square().sum(1).clamp_min(1e-300), torch.where(taken, scale, scale / 8)
-        )
-        stuck = torch.where(taken, 0, stuck + 1)
-        if bool((done | (stuck > 2)).all()):
-            break
-    return x, gradient.norm(dim=1)
+    distance = points.norm(dim=1)
+    rays: dict[tuple[float, ...], list[int]] = {}
+    for i in distance.argsort(stable=True).tolist():
+        if distance[i] > 0:
+            rays.setdefault(tuple((points[i] / distance[i]).round(decimals=9).tolist()), []).append(i)
+    shells, alive = [], list(rays.values())
+    before = [0] * len(alive)
+    while alive:
+        shells.append((torch.tensor([ray[0] for ray in alive]), torch.tensor(before)))
+        left = [(ray[1:], place) for place, ray in enumerate(alive) if len(ray) > 1]
+        alive, before = [ray for ray, _ in left], [place for _, place in left]
+    return shells
 
 
-def _apply(history: History, gradient: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """The inverse Hessian of the history, applied to gradients (two-loop recursion)."""
-    q, shares = gradient.clone(), []
-    for s, y, rho in reversed(history):
-        share = rho * (s * q).sum(1)
-        q -= share[:, None] * y
-        shares.append(share)
-    q *= scale[:, None]
-    for (s, y, rho), share in zip(history, reversed(shares), strict=True):
-        q += (share - rho * (y * q).sum(1))[:, None] * s
-    return q
-
-
-def _search(
-    evaluate: Evaluate,
-    x: torch.Tensor,
-    value: torch.Tensor,
-    gradient: torch.Tensor,
-    direction: torch.Tensor,
-    slope: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Halve each point's step until it descends enough; a point that never does stays."""
-    step = torch.ones_like(value)
-    best, best_value, best_gradient = x, value, gradient
-    open_ = torch.ones_like(value, dtype=torch.bool)
-    for _ in range(_HALVINGS):
-        tried = x + (step * open_)[:, None] * direction
-        new_value, new_gradient = evaluate(tried)
-        good = open_ & (new_value < value + _ARMIJO * step * slope)
-        best = torch.where(good[:, None], tried, best)
-        best_value = torch.where(good, new_value, best_value)
-        best_gradient = torch.where(good[:, None], new_gradient, best_gradient)
-        open_ = open_ & ~good
-        if not open_.any():
-            break
-        step = step / 2
-    return best, best_value, best_gradient, ~open_
+def _foretold(known: list[tuple[torch.Tensor, torch.Tensor]], at: torch.Tensor) -> torch.Tensor:
+    """Offsets at some distances, by Lagrange's polynomial through those known on each ray."""
+    out = torch.zeros_like(known[0][1])
+    for i, (mine, there) in enumerate(known):
+        weight = torch.ones_like(at)
+        for j, (other, _) in enumerate(known):
+            if i != j:
+                weight = weight * (at - other) / (mine - other)
+        out += weight[:, None] * there
+    return out

@@ -130,6 +130,8 @@ class LadderDraws:
         Where.
     observed : dict of arrays, shape (rungs, walkers, draws)
         Observables φ(w) at the draws.
+    places : array, shape (rungs, walkers, kept, d)
+        w − w* at up to 64 draws of each walker, evenly spaced; none where they would take more than 160 MB.
     """
 
     n_beta: Floats
@@ -142,6 +144,7 @@ class LadderDraws:
     lowest: float
     lowest_at: Floats
     observed: Mapping[str, Floats] = field(default_factory=dict)
+    places: Floats = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
 
 
 def run_ladder(
@@ -197,17 +200,17 @@ def run_ladder(
     with torch.no_grad():
         crowd = Crowd(held, _choose_rungs(held, ladder, steps), ladder.num_walkers, ladder.seed)
         crowd.burn_in(ladder.num_burnin_steps, lambda step: on_progress(step, steps))
-        kept, seen, level = crowd.record(
+        kept, seen, level, places = crowd.record(
             ladder.num_draws,
             ladder.num_steps_bw_draws,
             observables or {},
             lambda step: on_progress(ladder.num_burnin_steps + step, steps),
         )
         check_lowest(crowd.lowest, crowd.lowest_at.numpy())
-        return _trusted(crowd, kept, seen, level)
+        return _trusted(crowd, kept, seen, level, places)
 
 
-def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats], level: Floats) -> LadderDraws:
+def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats], level: Floats, places: Floats) -> LadderDraws:
     """Drop the cold rungs that rounding blurs, or that too few walkers reached from the hot end."""
     precise = _leading(crowd.rounding() < PRECISION)
     mean = torch.from_numpy(crowd.rungs * kept.mean(axis=(1, 2)))
@@ -223,6 +226,7 @@ def _trusted(crowd: Crowd, kept: Floats, seen: dict[str, Floats], level: Floats)
         crowd.lowest,
         crowd.lowest_at.numpy(),
         {name: values[:good] for name, values in seen.items()},
+        places[:good],
     )
 
 
@@ -254,7 +258,7 @@ def _choose_rungs(field: Field, ladder: Ladder, steps: int) -> Floats:
     pilot = first * np.exp(np.linspace(0, PILOT_SPAN, PILOT_RUNGS))
     crowd = Crowd(field, pilot, PILOT_WALKERS, ladder.seed)
     crowd.burn_in(PILOT_BURNIN, lambda _: None)
-    found, _, _ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
+    found, *_ = crowd.record(PILOT_DRAWS, 2, {}, lambda _: None)
     check_lowest(crowd.lowest, crowd.lowest_at.numpy())
     _check_zero(crowd.lowest, float(found[-1].mean()))
     spread = np.maximum(np.maximum.accumulate(pilot * found.std(axis=(1, 2))), LEAST_SPREAD)

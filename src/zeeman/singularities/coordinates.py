@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from operator import add
 
 from sympy.polys.rings import PolyElement
+
+from zeeman.singularities.forms import substitute
+from zeeman.singularities.linear import change, diagonalized
 
 Generators = Sequence[PolyElement]
 
@@ -49,9 +52,9 @@ def starts(generators: Generators) -> Iterator[Generators]:
     if len(x) == 1:
         return
     if len(generators) == 1:
-        yield [_diagonal_quadratic(generators[0])]
-    yield _substitute(generators, [*(a + b for a, b in pairwise(x)), x[-1]])
-    yield _substitute(generators, [x[0], *(a + (i + 2) * x[0] for i, a in enumerate(x[1:]))])
+        yield change(generators, diagonalized(generators[0])[1])
+    for tilted in ([*map(add, x, x[1:]), x[-1]], [x[0], *(a + (i + 2) * x[0] for i, a in enumerate(x[1:]))]):
+        yield [substitute(f, tilted) for f in generators]
 
 
 def shear(generators: Generators, forms: Generators) -> Generators | None:
@@ -73,7 +76,7 @@ def shear(generators: Generators, forms: Generators) -> Generators | None:
             if rest is not None and not g.coeff(1):
                 new = list(g.ring.gens)
                 new[i] = x + rest
-                return _substitute(generators, new)
+                return [substitute(f, new) for f in generators]
     return None
 
 
@@ -82,23 +85,3 @@ def _without(f: PolyElement, x: PolyElement) -> PolyElement | None:
     c = f.coeff(x)
     rest = f - c * x
     return -rest.quo_ground(c) if c and rest.degree(x) <= 0 else None
-
-
-def _substitute(generators: Generators, new: Sequence[PolyElement]) -> list[PolyElement]:
-    """All generators at x = new."""
-    return [f.compose(list(zip(f.ring.gens, new, strict=True))) for f in generators]
-
-
-def _diagonal_quadratic(f: PolyElement) -> PolyElement:
-    """The germ in linear coordinates in which its quadratic part is a sum of multiples of squares (Lagrange)."""
-    gens = f.ring.gens
-    for i, x in enumerate(gens):
-        partner = next((y for y in gens[i + 1 :] if f.coeff(x * y)), None)
-        if partner is not None and not f.coeff(x**2):
-            # x y has no squares: make some.
-            f = _substitute([f], [g + x if g == partner else g for g in gens])[0]
-        c = f.coeff(x**2)
-        if c:
-            mixed = sum((y * (f.coeff(x * y) / (2 * c)) for y in gens[i + 1 :]), f.ring.zero)
-            f = _substitute([f], [x - mixed if g == x else g for g in gens])[0]
-    return f

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd, lcm
+from operator import le
 
 from zeeman.errors import ZeemanError
 from zeeman.singularities.simplex import PackingTableau
@@ -103,7 +105,7 @@ def minimal_exponents(exponents: Iterable[Sequence[int]]) -> list[Exponent]:
         )
     kept: list[Exponent] = []
     for a in support:
-        if not any(all(b <= e for b, e in zip(other, a, strict=True)) for other in kept):
+        if not any(all(map(le, other, a)) for other in kept):
             kept.append(a)
     return sorted(kept)
 
@@ -123,15 +125,21 @@ def rank(rows: Sequence[Sequence[int | Fraction]]) -> int:
     >>> rank([[1, 2], [2, 4], [0, 0]])
     1
     """
-    left, found = [[Fraction(one) for one in row] for row in rows], 0
-    for column in range(len(rows[0]) if rows else 0):
-        pivot = next((row for row in left if row[column]), None)
-        if pivot is None:
-            continue
-        found += 1
-        left = [
-            row if not row[column] else [a - row[column] / pivot[column] * b for a, b in zip(row, pivot, strict=True)]
-            for row in left
-            if row is not pivot
-        ]
-    return found
+    pivots: dict[int, dict[int, int]] = {}  # rows of the echelon form, in whole numbers, by their first column
+    for row in rows:
+        scale = lcm(*(one.denominator for one in row))
+        rest = {column: int(one * scale) for column, one in enumerate(row) if one}
+        while rest and (first := min(rest)) in pivots:
+            rest = _without(rest, pivots[first], first)
+        if rest:
+            pivots[first] = rest
+    return len(pivots)
+
+
+def _without(row: dict[int, int], pivot: dict[int, int], column: int) -> dict[int, int]:
+    """A multiple of the row less one of the pivot's, 0 in the column, divided by what its entries share."""
+    up, down = pivot[column], row[column]
+    both = ((k, up * row.get(k, 0) - down * pivot.get(k, 0)) for k in row.keys() | pivot.keys())
+    left = {k: x for k, x in both if x}
+    shared = gcd(*left.values())
+    return {k: x // shared for k, x in left.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from itertools import product
+from itertools import combinations, product
 
 from sympy import QQ
 from sympy.polys.euclidtools import dup_gcd
@@ -82,6 +82,43 @@ def germ_faces(f: PolyElement) -> FaceReport:
         zeros += [face] if met else []
     reason = f"each of {len(found)} compact faces is non-degenerate on the real torus"
     return FaceReport(True, reason, None if undecided else tuple(zeros))
+
+
+def degenerate_forms(f: PolyElement) -> list[PolyElement]:
+    """Face polynomials that may have a singular zero on the real torus.
+
+    Examples
+    --------
+    >>> from sympy import ring
+    >>> _, x, y = ring("x, y", QQ)
+    >>> degenerate_forms((x - y**2) ** 2 + y**5)
+    [x**2 - 2*x*y**2 + y**4]
+    """
+    found = _faces_of([f])
+    forms = [] if isinstance(found, str) else [on_face(f, face) for face in found]
+    return [form for form in forms if _singular(on_torus([form])[0])]
+
+
+def crosses_at_worst(f: PolyElement) -> bool:
+    """Whether every singular zero of a face polynomial on the torus has a Hessian of rank two or more.
+
+    Its log canonical threshold there is then 1, as that of a crossing. By inversion of adjunction on the divisors of a
+    toric modification the Newton polyhedron gives λ of f, and m, where it says λ < 1.
+    """
+    return not any(_bends_at_most_once(on_torus([form])[0]) for form in degenerate_forms(f))
+
+
+def _bends_at_most_once(form: PolyElement) -> bool:
+    """Whether a form may have a singular zero with a Hessian of rank at most one; False only where that is certain."""
+    gens = form.ring.gens
+    slopes = [x * form.diff(x) for x in gens]
+    bends = [[x * slope.diff(x) for x in gens] for slope in slopes]
+    minors = [
+        bends[i][k] * bends[j][n] - bends[i][n] * bends[j][k]
+        for i, j in combinations(range(len(gens)), 2)
+        for k, n in combinations(range(len(gens)), 2)
+    ]
+    return not any(minors) or _may_meet_on_torus([form, *slopes, *minors])
 
 
 def ideal_faces(generators: Sequence[PolyElement]) -> FaceReport:

@@ -12,11 +12,12 @@ from sympy.polys.rings import PolyElement
 from zeeman.errors import ZeemanError
 from zeeman.singularities.bounds import lower_bound, newton_bound
 from zeeman.singularities.cones import by_cone
+from zeeman.singularities.coordinates import shear
 from zeeman.singularities.forms import initial_form, keep_variables, variables_of
 from zeeman.singularities.ideals import by_charts, disjoint, ideal_threshold
 from zeeman.singularities.linear import essential, suggested
 from zeeman.singularities.newton import newton_rlct
-from zeeman.singularities.nondegeneracy import germ_faces
+from zeeman.singularities.nondegeneracy import crosses_at_worst, degenerate_forms, germ_faces
 from zeeman.singularities.plane import NotDecided, resolve
 from zeeman.singularities.polynomials import Germ, Ideal
 from zeeman.singularities.series import order_of
@@ -26,6 +27,7 @@ from zeeman.singularities.threshold import RLCT, between, exact, multiplied, sca
 
 HALF = Fraction(1, 2)
 MOST_TO_FACTOR = 60
+MOST_SHEARS = 4
 
 
 def rlct(target: Germ | Ideal | PolyElement | Sequence[PolyElement], potential: bool = False) -> RLCT:
@@ -127,7 +129,15 @@ def _by_factors(powers: Sequence[tuple[PolyElement, int]]) -> RLCT | None:
 def _many_variables(f: PolyElement, positive: bool) -> RLCT:
     sign = "+" if positive else sign_near_origin(f)
     known = between(lower_bound([f]), min(newton_bound([f]), _sign_bound(sign)))
-    for method in (_by_sums, _by_splitting, _by_newton, _by_other_coordinates, _by_cone, _by_charts):
+    for method in (
+        _by_sums,
+        _by_splitting,
+        _by_newton,
+        _by_other_coordinates,
+        _by_sheared_coordinates,
+        _by_cone,
+        _by_charts,
+    ):
         found = method(f, sign)
         known = known if found is None else tighten(known, found)
         if known.value is not None and known.multiplicity is not None:
@@ -205,10 +215,11 @@ def _by_newton(f: PolyElement, sign: str | None, shifts: Sequence[int] | None = 
     """The Newton polyhedron, where it is certified; real zeros of faces are seen as branches of f, with λ ≤ 1."""
     if any(k > 1 for g, k in _factors(f) if len(g) > 1):
         return _by_newton_of_reduced(f, shifts)
-    report = germ_faces(f)
+    report, found = germ_faces(f), newton_rlct(list(f), shifts)
     if not report.nondegenerate:
+        if found.value < 1 and crosses_at_worst(f):
+            return exact(found.value, found.multiplicity, "Newton polyhedron, whose faces cross themselves at worst")
         return None
-    found = newton_rlct(list(f), shifts)
     how = f"Newton polyhedron, {report.reason}"
     zeros = () if sign in ("+", "-") else report.zeros
     if found.value < 1 or zeros == ():
@@ -245,6 +256,19 @@ def _by_newton_of_reduced(f: PolyElement, shifts: Sequence[int] | None) -> RLCT 
 def _by_other_coordinates(f: PolyElement, sign: str | None) -> RLCT | None:
     turned = suggested([f])
     return _by_newton(turned[0], sign) if turned else None
+
+
+def _by_sheared_coordinates(f: PolyElement, sign: str | None) -> RLCT | None:
+    """The Newton polyhedron after x_i → x_i + ψ, where a face that is degenerate has a factor x_i − ψ."""
+    for _ in range(MOST_SHEARS):
+        turned = shear([f], degenerate_forms(f))
+        if turned is None:
+            return None
+        (f,) = turned
+        found = _by_newton(f, sign)
+        if found is not None:
+            return found
+    return None
 
 
 def _by_cone(f: PolyElement, sign: str | None) -> RLCT | None:

@@ -101,12 +101,16 @@ class PackingTableau:
 
     def _pivot(self, row: int, column: int, objective: list[int]) -> None:
         pivot_row, pivot, last = self.rows[row], self.rows[row][column], self.denominator
+        filled = [(j, b) for j, b in enumerate(pivot_row) if b]
         targets = [target for i, target in enumerate(self.rows) if i != row] + [self.objective]
         for target in targets if objective is self.objective else [*targets, objective]:
             factor = target[column]
-            if factor:
+            if factor and pivot == last:  # most rows are sparse and keep their denominator
+                for j, b in filled:
+                    target[j] -= factor * b // last
+            elif factor:
                 target[:] = [(a * pivot - factor * b) // last for a, b in zip(target, pivot_row, strict=True)]
             elif pivot != last:
-                target[:] = [a * pivot // last for a in target]
+                target[:] = [a * pivot // last if a else 0 for a in target]
         self.denominator = pivot
         self.basis[row] = column

@@ -2,6 +2,12 @@
 
 from zeeman.spectra.amplitude import log_amplitude as log_amplitude
 from zeeman.spectra.antithetic import parity_parts as parity_parts
+from zeeman.spectra.arcs import ArcOrder as ArcOrder
+from zeeman.spectra.arcs import arc_bound as arc_bound
+from zeeman.spectra.arcs import arc_order as arc_order
+from zeeman.spectra.arcs import arc_points as arc_points
+from zeeman.spectra.arcs import arc_weights as arc_weights
+from zeeman.spectra.arcs import jet_codimension as jet_codimension
 from zeeman.spectra.asymptotics import Asymptotics as Asymptotics
 from zeeman.spectra.asymptotics import fit_asymptotics as fit_asymptotics
 from zeeman.spectra.behaviour import behaviour as behaviour
@@ -16,7 +22,11 @@ from zeeman.spectra.deformation import deform as deform
 from zeeman.spectra.deformation import mixture as mixture
 from zeeman.spectra.density import DensityOfStates as DensityOfStates
 from zeeman.spectra.density import density_of_states as density_of_states
+from zeeman.spectra.directions import Directions as Directions
+from zeeman.spectra.directions import direction_exponents as direction_exponents
+from zeeman.spectra.directions import find_directions as find_directions
 from zeeman.spectra.exponents import observable_exponent as observable_exponent
+from zeeman.spectra.germ import REGULAR as REGULAR
 from zeeman.spectra.germ import GermPosterior as GermPosterior
 from zeeman.spectra.germ import classify_germ as classify_germ
 from zeeman.spectra.hessian import Quadrature as Quadrature
@@ -53,6 +63,9 @@ from zeeman.spectra.quality import shuffled_tokens as shuffled_tokens
 from zeeman.spectra.quality import split_half as split_half
 from zeeman.spectra.ranks import RankAgreement as RankAgreement
 from zeeman.spectra.ranks import rank_agreement as rank_agreement
+from zeeman.spectra.relaxation import escape_exponent as escape_exponent
+from zeeman.spectra.relaxation import mean_exit_time as mean_exit_time
+from zeeman.spectra.relaxation import relaxation_exponent as relaxation_exponent
 from zeeman.spectra.response import ResponseSums as ResponseSums
 from zeeman.spectra.response import Susceptibility as Susceptibility
 from zeeman.spectra.response import join_tiles as join_tiles
@@ -60,6 +73,7 @@ from zeeman.spectra.response import respond as respond
 from zeeman.spectra.reweighting import Weights as Weights
 from zeeman.spectra.reweighting import importance_weights as importance_weights
 from zeeman.spectra.reweighting import reweighted_llc as reweighted_llc
+from zeeman.spectra.sheet import sheet_chart as sheet_chart
 from zeeman.spectra.shifted import shifted_nulls as shifted_nulls
 from zeeman.spectra.stretches import jackknife as jackknife
 from zeeman.spectra.susceptibility import susceptibility as susceptibility

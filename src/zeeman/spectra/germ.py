@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeeman.errors import ZeemanError
+from zeeman.spectra.criticality import gradient_errors, newton_step, newton_steps
 from zeeman.spectra.splitting import Split, principal_frame, split
 from zeeman.spectra.strata import (
     Conditions,
     cubic_discriminant,
     exceptional,
+    fourth_power,
     umbilic,
     up_to_order,
 )
@@ -28,6 +30,10 @@ TOLERANCE = 0.01
 """Coefficients below this share of the largest one, at the radius of the ball, count as 0."""
 TYPICAL = 0.4
 """Standard deviation of a coefficient that nothing makes vanish: that of a Gaussian of whose dozen the largest is 1."""
+HERE = 0.5
+"""Radii from the centre within which a critical point is one of this checkpoint."""
+REGULAR = "A0"
+"""Arnold's name of a germ whose gradient is not 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +43,10 @@ class Candidate:
     Parameters
     ----------
     name : str
-        Such as ``A3``; ``A7+`` where the degree ends before the first coefficient that is not 0.
+        Such as ``A3``; ``A7+`` where the degree ends before the first coefficient that is not 0; ``A0`` for no critical
+        point within half the radius.
     probability : float
-        Among all candidates, each as likely before.
+        Among all candidates.
     chi2 : float
         Squared distance of the coefficients from the class, in their errors.
     codimension : int
@@ -70,8 +77,11 @@ class GermPosterior:
     eigenvalues, eigenvalue_errors : array, shape (n,)
         Of the Hessian in the units of `Taylor`, by increasing size.
     tolerance : float
-    critical_distance : float
-        How far from the centre the critical point of the quadratic part lies, in radii, along the stiff directions.
+    critical_distance, critical_distance_error : float
+        How far from the centre the critical point of the quadratic part lies, in radii, along the stiff directions;
+        half of what separates the 16th from the 84th of a hundred.
+    gradient_errors : float
+        Length of the gradient at the centre in its errors, the tolerance counted in.
     """
 
     candidates: tuple[Candidate, ...]
@@ -81,6 +91,8 @@ class GermPosterior:
     eigenvalue_errors: Array
     tolerance: float
     critical_distance: float
+    critical_distance_error: float
+    gradient_errors: float
 
     @property
     def name(self) -> str:
@@ -98,7 +110,7 @@ class GermPosterior:
 
 
 def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior:
-    r"""Weigh the classes A_k, D_k, E_6, E_7, E_8, X_9 and P_8, and what is worse, by what must vanish for each.
+    r"""Weigh A_k, D_k, E_6, E_7, E_8, X_9, W_12, N_16, P_8 and what is worse, by what must vanish for each.
 
     A class S of codimension s is {T = 0} for s conditions T. With the covariance C of T̂, propagated from the
     coefficients, its evidence against the open set of all germs is the Savage–Dickey ratio
@@ -110,6 +122,10 @@ def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior
     with M the derivative of T, ε the tolerance and τ = 0.4 the size of a coefficient that nothing makes vanish, where
     the largest is 1. All ratios share their denominator, so they compare classes of any corank; each class counts as
     equally likely before.
+
+    A class does not ask that the gradient along its stiff directions vanish: there the critical point may lie beside
+    the centre, at the Newton step −H⁻¹g. The share of the draws of (g, H) from their errors that put it beyond half the
+    radius is taken from each class and given to ``A0``: the polynomial has such a germ, but not at this checkpoint.
 
     Parameters
     ----------
@@ -149,14 +165,28 @@ def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior
     ]
     weighed.sort(key=lambda row: -row[1])
     odds = np.exp(np.array([row[1] for row in weighed]) - weighed[0][1])
-    candidates = tuple(
+    steps = [newton_steps(taylor, tolerance, corank) for corank in range(taylor.num_variables + 1)]
+    near = np.array([float((steps[part.corank] <= HERE).mean()) for *_, part in weighed])
+    chances = odds / odds.sum()
+    candidates = [
         Candidate(name, float(p), float(t @ np.linalg.solve(c, t)), len(t), t, np.sqrt(np.diag(c)))
-        for p, (name, _, t, c, _) in zip(odds / odds.sum(), weighed, strict=True)
+        for p, (name, _, t, c, _) in zip(chances * near, weighed, strict=True)
+    ]
+    nothing = np.zeros(0)
+    candidates.append(Candidate(REGULAR, float(chances @ (1 - near)), 0.0, 0, nothing, nothing))
+    candidates.sort(key=lambda one: -one.probability)
+    chosen = next((part for name, *_, part in weighed if name == candidates[0].name), weighed[0][-1])
+    low, high = np.quantile(steps[chosen.corank], (0.16, 0.84))
+    return GermPosterior(
+        tuple(candidates),
+        chosen,
+        _real_form(candidates[0].name, chosen),
+        *_eigenvalues(taylor),
+        tolerance,
+        newton_step(taylor, chosen.corank),
+        float(high - low) / 2,
+        gradient_errors(taylor, tolerance),
     )
-    chosen = weighed[0][-1]
-    values, errors = _eigenvalues(taylor)
-    form = _real_form(candidates[0].name, chosen)
-    return GermPosterior(candidates, chosen, form, values, errors, tolerance, _distance(taylor, chosen.corank))
 
 
 def _classes(corank: int, degree: int) -> Iterator[tuple[str, Conditions]]:
@@ -173,7 +203,9 @@ def _classes(corank: int, degree: int) -> Iterator[tuple[str, Conditions]]:
             yield "E6", exceptional(6)
             yield "E7", exceptional(7)
             yield "X9+", up_to_order(2, 3)
+            yield "W12+", fourth_power
         if degree >= 5:
+            yield "N16+", up_to_order(2, 4)
             yield "E8", exceptional(8)
             yield "J10+", exceptional(9)
     else:
@@ -203,13 +235,6 @@ def _evidence(
 
 def _log_normal(t: Array, covariance: Array) -> float:
     return float(-0.5 * (t @ np.linalg.solve(covariance, t)) - 0.5 * np.linalg.slogdet(covariance)[1])
-
-
-def _distance(taylor: Taylor, corank: int) -> float:
-    """Length of the Newton step in the stiff directions."""
-    values, frame = principal_frame(taylor)
-    slopes = (frame.T @ taylor.coefficients[1 : 1 + taylor.num_variables])[corank:]
-    return float(np.linalg.norm(slopes / values[corank:]))
 
 
 def _eigenvalues(taylor: Taylor) -> tuple[Array, Array]:

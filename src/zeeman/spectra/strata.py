@@ -56,6 +56,15 @@ def exceptional(k: int) -> Conditions:
     return conditions
 
 
+def fourth_power(g: Array, degree: int) -> Array:
+    """W_12 or worse: no cubic, and the quartic is a fourth power x⁴."""
+    ring, form = truncated(2, degree), _form(g, degree, 4)
+    best = max(_stationary_angles(form), key=lambda angle: abs(_at_angle(form, angle)))
+    turn = _turn(degree, float(best) + math.pi / 2)
+    wanted = [(2, 2), (1, 3), (0, 4)]
+    return np.vstack([up_to_order(2, 3)(g, degree), *(turn[ring.place(*e)] for e in wanted)])
+
+
 def normal_frame(name: str, g: Array, degree: int) -> Array:
     """Matrix to the frame in which a class has its normal form to leading order: x² y + … for D_k, x³ + … for E_k.
 
@@ -80,17 +89,18 @@ def _turn(degree: int, angle: float) -> Array:
     return truncated(2, degree).linear(np.array([[x, y], [-y, x]]))
 
 
-def _cubic(g: Array, degree: int) -> Array:
+def _form(g: Array, degree: int, order: int) -> Array:
+    """Coefficients of x^order, x^(order−1) y, …, y^order."""
     ring = truncated(2, degree)
-    return np.array([g[ring.place(3 - j, j)] for j in range(4)])
+    return np.array([g[ring.place(order - j, j)] for j in range(order + 1)])
 
 
-def _stationary_angles(cubic: Array) -> Array:
-    """Angles in [0, π) at which the cubic is stationary on the circle: the real roots of a binary cubic."""
-    a, b, c, d = cubic
-    along = np.array([b, 2 * c - 3 * a, 3 * d - 2 * b, -c])  # coefficients of x³, x² y, x y², y³ of x ∂_y q − y ∂_x q
-    angles = [math.atan2(float(np.real(t)), 1.0) for t in _real_roots(along[::-1])]
-    if abs(along[3]) <= 1e-14 * max(1e-300, float(np.abs(along).max())):
+def _stationary_angles(form: Array) -> Array:
+    """Angles in [0, π) at which a binary form is stationary on the circle: the real roots of x ∂_y q − y ∂_x q."""
+    order, j = len(form) - 1, np.arange(len(form))
+    along = np.append((j * form)[1:], 0.0) - np.append(0.0, ((order - j) * form)[:-1])
+    angles = [math.atan2(t, 1.0) for t in _real_roots(along[::-1])]
+    if abs(along[-1]) <= 1e-14 * max(1e-300, float(np.abs(along).max())):
         angles.append(math.pi / 2)
     folded: Array = np.mod(np.array(angles), math.pi)
     return folded
@@ -101,21 +111,21 @@ def _real_roots(descending: Array) -> list[float]:
     return [float(r.real) for r in roots if abs(r.imag) <= 1e-7 * (1 + abs(r))]
 
 
-def _at_angle(cubic: Array, angle: float) -> float:
-    x, y = math.cos(angle), math.sin(angle)
-    return float(cubic @ np.array([x**3, x * x * y, x * y * y, y**3]))
+def _at_angle(form: Array, angle: float) -> float:
+    j = np.arange(len(form))
+    return float(form @ (math.cos(angle) ** j[::-1] * math.sin(angle) ** j))
 
 
 def _double_root(g: Array, degree: int) -> Array:
     """Matrix to the frame whose y axis is nearest to a double root of the cubic: its x y² term is 0 there."""
-    cubic = _cubic(g, degree)
+    cubic = _form(g, degree, 3)
     best = min(_stationary_angles(cubic), key=lambda angle: abs(_at_angle(cubic, angle)))
     return _turn(degree, float(best))
 
 
 def _cube(g: Array, degree: int) -> Array:
     """Matrix to the frame whose x axis is where the cubic is largest: its x² y term is 0 there."""
-    cubic = _cubic(g, degree)
+    cubic = _form(g, degree, 3)
     best = max(_stationary_angles(cubic), key=lambda angle: abs(_at_angle(cubic, angle)))
     return _turn(degree, float(best) + math.pi / 2)
 

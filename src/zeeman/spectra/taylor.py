@@ -49,7 +49,8 @@ class Taylor:
 def ball_points(num_variables: int, degree: int, seed: int = 0) -> Array:
     """Points in the unit ball from which coefficients up to a degree can be told, in pairs ±x; the first is 0.
 
-    Directions of a low-discrepancy sequence (one dimension: both signs), each at Chebyshev radii of the degree.
+    Directions of a low-discrepancy sequence (one dimension: both signs), each at the same radii: Chebyshev's of half
+    the ball, from which alone the coefficients can be told too, and some beyond.
 
     Parameters
     ----------
@@ -64,14 +65,21 @@ def ball_points(num_variables: int, degree: int, seed: int = 0) -> Array:
 
     Examples
     --------
-    >>> ball_points(1, 4).shape
-    (13, 1)
+    >>> x = ball_points(1, 4)
+    >>> len(x), int((abs(x) <= 0.5).sum())
+    (15, 9)
     """
-    count = max(4, degree + 2)
-    radii = np.cos(np.pi * (2 * np.arange(count) + 1) / (4 * count))
+    inner, outer = max(4, degree // 2 + 2), max(3, degree // 2 + 1)
+    radii = np.concatenate([np.cos(_middles(inner) * np.pi / 2) / 2, np.cos(_middles(outer) * np.pi / 3)])
     directions = _directions(num_variables, degree, seed)
     half = (radii[:, None, None] * directions).reshape(-1, num_variables)
     return np.concatenate([np.zeros((1, num_variables)), half, -half])
+
+
+def _middles(count: int) -> Array:
+    """Middles of equal parts of the unit interval."""
+    out: Array = (np.arange(count) + 0.5) / count
+    return out
 
 
 def _directions(num_variables: int, degree: int, seed: int) -> Array:

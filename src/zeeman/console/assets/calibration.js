@@ -104,9 +104,3 @@ function calibrationPanel(body, report) {
     el("div", { class: "multiples" }, charts.map(([chart, points]) => pilotChart(chart, points, steps))),
     el("h3", {}, "Pairs tried"), pilotCandidates(data));
 }
-
-// A calibration alone has no series to draw: the panels of an examination stay away.
-function showPanels(report) {
-  for (const panel of document.querySelectorAll("main .panel")) panel.hidden = report.calibration ? panel.id !== "calibration" : panel.id === "calibration";
-  if (report.calibration) document.querySelector("nav").hidden = true;
-}

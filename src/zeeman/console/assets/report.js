@@ -1,7 +1,7 @@
 // Reads the document out of the page and draws its panels; nothing here computes a reading.
 
 const report = JSON.parse(document.getElementById("document").textContent) ?? {};
-const PANELS = { calibration: calibrationPanel, training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, bands: bandsPanel, health: healthPanel, transitions: transitionsPanel, provenance: provenancePanel };
+const PANELS = { calibration: calibrationPanel, training: trainingPanel, llc: llcPanel, density: densityPanel, behaviours: behavioursPanel, susceptibility: susceptibilityPanel, bands: bandsPanel, health: healthPanel, transitions: transitionsPanel, dictionary: dictionaryPanel, provenance: provenancePanel };
 
 function drawPanels() {
   hideTip();
@@ -12,6 +12,15 @@ function drawPanels() {
     body.replaceChildren();
     panel(body, report);
   }
+}
+
+// A calibration or a dictionary alone has no series to draw: the panels of an examination stay away, as these two do from it.
+function showPanels(report) {
+  const alone = report.calibration ? "calibration" : report.dictionary && !report.series ? "dictionary" : null;
+  const absent = (id) => (alone ? id !== alone : id === "calibration" || (id === "dictionary" && !report.dictionary));
+  for (const panel of document.querySelectorAll("main .panel")) panel.hidden = absent(panel.id);
+  for (const link of document.querySelectorAll("nav a")) link.hidden = absent(link.getAttribute("href").slice(1));
+  if (alone) document.querySelector("nav").hidden = true;
 }
 
 function drawHead() {

@@ -61,7 +61,7 @@ function drawBands(frame) {
     if (b < plot.left || a > plot.right) return null;
     const row = centre - last[0] > 58 ? 0 : 1;
     last[row] = centre;
-    const tip = { title: `Transition, step ${transition.interval.map(formatStep).join("\u2013")}`, rows: [["date", formatStep(date)], ["seen in", list(transition.signals).join(", ") || "\u2013"]], text: [transition.sentence] };
+    const tip = { title: `Transition, step ${transition.interval.map(formatStep).join("\u2013")}`, rows: [["date", formatStep(date)], ["seen in", list(transition.signals).join(", ") || "\u2013"], ["order", transition.order?.order ?? "not asked"]], text: [transition.sentence] };
     return mark("g", {},
       mark("rect", { class: "band", x: a, y: plot.top, width, height: plot.height, "clip-path": frame.clip }),
       date === null ? null : mark("line", { class: "date", x1: centre, x2: centre, y1: plot.top, y2: plot.bottom, "clip-path": frame.clip }),

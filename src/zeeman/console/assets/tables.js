@@ -113,13 +113,21 @@ const movedChange = (moved) => el("span", { class: "change" }, `${isNumber(moved
 function movedProbes(transition) {
   const moved = list(transition.probes);
   if (!moved.length) return el("p", { class: "quiet-line" }, "no probe moved");
-  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}`), movedChange(probe), isNumber(probe.p_value) ? el("span", { class: "ends" }, `p ${formatNumber(probe.p_value, 2)}, q ${formatNumber(probe.q_value, 2)}`) : null)));
+  return el("ul", { class: "moved" }, moved.map((probe) => el("li", {}, el("span", { class: "name" }, probe.name), el("span", { class: "ends" }, `${formatNumber(probe.before)} \u2192 ${formatNumber(probe.after)}${isNumber(probe.chance) ? ` (chance ${formatNumber(probe.chance)})` : ""}`), movedChange(probe), isNumber(probe.p_value) ? el("span", { class: "ends" }, `p ${formatNumber(probe.p_value, 2)}, q ${formatNumber(probe.q_value, 2)}`) : null)));
 }
 
 function movedComponents(transition) {
   const moved = list(transition.components);
   if (!moved.length) return el("p", { class: "quiet-line" }, "no component moved");
   return el("ul", { class: "moved" }, moved.map((component) => el("li", {}, el("span", { class: "name" }, component.name), el("span", { class: "ends" }, [component.probe ? `to ${component.probe}` : null, component.loading].filter(Boolean).join(", ")), movedChange(component))));
+}
+
+// Why the order is what it is, and which of the two states more data would prefer.
+function transitionOrder(order) {
+  if (!order || order.order === "not asked") return null;
+  const signs = list(order.evidence).map((sign) => sign.sentence);
+  const competition = order.competition?.sentence;
+  return el("p", { class: "note" }, [`Order: ${order.sentence}.`, signs.length ? `Chains from either side along n\u03b2: ${signs.join("; ")}.` : null, competition ? `By free energy ${competition}.` : null].filter(Boolean).join(" "));
 }
 
 function transitionsPanel(body, report) {
@@ -129,6 +137,7 @@ function transitionsPanel(body, report) {
     el("div", { class: "when" }, el("span", { class: "date-figure" }, formatStep(transition.date)), el("span", { class: "interval" }, `between ${list(transition.interval).map(formatStep).join(" and ")}`), verdictChip(transition.verdict)),
     el("div", { class: "what" },
       el("p", { class: "sentence" }, transition.summary ?? "", " ", transition.sentence ?? ""),
+      transitionOrder(transition.order),
       list(transition.signals).length ? el("p", { class: "note" }, `Seen in ${transition.signals.join(", ")}.`) : null,
       el("div", { class: "pair" }, el("div", {}, el("h3", {}, "Probes that moved"), movedProbes(transition)), el("div", {}, el("h3", {}, "Components that moved"), movedComponents(transition))))));
   body.append(...entries);

@@ -57,6 +57,10 @@ class Card:
             return (self.name,)
         return tuple(f"{self.name}-{level}" for level in range(1, len(self.levels) + 1))
 
+    def chance_of(self, level: int) -> float | None:
+        """Chance of a probe, by its level from 1; None where a loss is read, of which no guess has a share."""
+        return self.chance[level - 1] if self.metric == "accuracy" else None
+
 
 @cache
 def _cards() -> dict[str, Card]:

@@ -81,7 +81,7 @@ def builtin_library(
     for name, (card, level) in find_probes(concepts, difficulties).items():
         rng = np.random.default_rng([seed, *name.encode()])
         inputs, scored = fill_rows(card.name, level, encoder, rng, rows, length)
-        probes.append(Probe(name, inputs, scored, (card.concept, card.name), card.metric))
+        probes.append(Probe(name, inputs, scored, (card.concept, card.name), card.metric, chance=card.chance_of(level)))
         if pairs and has_rivals(name):
             probes.append(minimal_pairs(name, encoder, seed=seed, rows=rows, length=length))
     source = python_sample(_DATA_ROWS, 8 * length, seed) if data is None else data

@@ -60,7 +60,9 @@ def minimal_pairs(name: str, tokenizer: Tokenizer = None, *, seed: int = 0, rows
         raise ZeemanError(f"probe {name}: a question has {longest} tokens; ask for rows of at least so many.")
     rights, wrongs = ([pair[side] for pair in pairs] for side in (0, 1))
     foils = Foils(*_arrays(wrongs, longest), np.arange(rows))
-    return Probe(f"{name}.pairs", *_arrays(rights, longest), (card.concept, card.name), "choice", foils=foils)
+    return Probe(
+        f"{name}.pairs", *_arrays(rights, longest), (card.concept, card.name), "choice", foils=foils, chance=0.5
+    )
 
 
 def has_rivals(name: str) -> bool:
