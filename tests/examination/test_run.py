@@ -254,7 +254,7 @@ def test_a_share_is_learned_only_beyond_the_chance_of_its_probe(examination: Exa
     beyond = chance is None or row["after"] - chance > 3 * error[150]
     assert row["word"] == ("learned" if beyond else "rose to chance")
     assert row["chance"] == chance
-    assert content["transitions"][0]["summary"].endswith(f" {row['word']}.")
+    assert content["transitions"][0]["summary"].endswith(f" {row['word']}; order: not asked.")
 
 
 def test_the_user_sees_no_side_effects(tiny_series: Series, library: Library, tmp_path: Path) -> None:
