@@ -33,6 +33,8 @@ MIN_GAIN = 1e-3
 """Share of the nodes that a pass over seeds must add for another pass to follow."""
 PATIENCE = 32
 """Seeds in a row that may find nothing before a pass ends."""
+JOINED = 50_000
+"""Rows that join at once."""
 MOST_SEARCHED = 30_000
 """Rows among which clusters are looked for; the others join those of their neighbours."""
 
@@ -117,8 +119,8 @@ def cluster_places(
 
     The search costs far more than the neighbours, and what it finds hangs on how many nodes a cluster has and hardly
     on how densely they lie. So beyond ``most`` rows it looks at as many, chosen at random, and each other row joins the
-    cluster that holds more than half of its k nearest among those. Clusters of fewer than 20 · rows/``most`` rows are
-    lost; what else it costs is in ``docs/cost.md``.
+    cluster, or those without one, that most of its k nearest among those belong to. Clusters of fewer than
+    20 · rows/``most`` rows are lost; what else it costs is in ``docs/cost.md``.
 
     Parameters
     ----------
@@ -153,18 +155,24 @@ def cluster_places(
     searched = np.sort(np.random.default_rng([seed, 6]).permutation(len(places))[:most])
     found = cluster_places(places[searched], k, scale=scale, seed=seed, most=most)
     near = nearest_neighbours(places.astype(np.float32), k, searched)
-    labels = _joined(found.labels, np.searchsorted(searched, near))
+    labels = np.concatenate(
+        [
+            _joined(found.labels, np.searchsorted(searched, block))
+            for block in np.array_split(near, 1 + len(near) // JOINED)
+        ]
+    )
     labels[searched] = found.labels
     return _numbered(labels, found.conductance, found.floor)
 
 
 def _joined(labels: Ints, neighbours: Ints) -> Ints:
-    """Cluster that holds more than half of each row's neighbours; −1 for none."""
+    """Cluster that holds most of each row's neighbours, if more of them than none does; the lower of two as good."""
     ordered = np.sort(labels[neighbours], axis=1)
-    # whoever holds more than half of a sorted row holds its middle
-    middle = ordered[:, ordered.shape[1] // 2]
-    held = (ordered == middle[:, None]).sum(axis=1)
-    joined: Ints = np.where(2 * held > ordered.shape[1], middle, -1)
+    at = np.arange(ordered.shape[1])
+    begins = np.ones(ordered.shape, dtype=bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    run = at - np.maximum.accumulate(np.where(begins, at, 0), axis=1)
+    joined: Ints = np.take_along_axis(ordered, run.argmax(axis=1)[:, None], axis=1)[:, 0]
     return joined
 
 
