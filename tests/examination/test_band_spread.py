@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examination.test_bands import COMPONENTS, SETTINGS, TOKENS, planted_library, write_unit
+from examination.test_bands import COMPONENTS, SETTINGS, TOKENS, claimed_store, planted_library, write_unit
 from zeeman.bands import adjusted_rand_index
 from zeeman.cli.bands import bands as show
 from zeeman.examination import Store, Unit, stored_bands
-from zeeman.examination.store import Manifest
 from zeeman.probes import Library
 from zeeman.reading import Reading
 
@@ -23,12 +22,10 @@ COUNT = 3 * TOKENS
 
 def store_of_spreads(folder: Path, library: Library, lean: np.ndarray, shared: float, steps: int, seed: int) -> Store:
     """Losses of tokens a hundredfold as loud as others; ``shared`` of the draws move many tokens at once."""
-    store, steps_ = Store(folder), range(10, 10 + steps)
-    probes = {name: probe.digest for name, probe in library.probes.items()} | {"(data)": library.data.digest}
-    store.claim(Manifest(series="planted", library=library.name, weights={s: str(s) for s in steps_}, probes=probes))
+    taken = range(10, 10 + steps)
+    store, observed = claimed_store(folder, library, taken)
     rng = np.random.default_rng(seed)
-    observed = tuple(sorted({"data": "d", **{p.name: p.digest for p in library}}.items()))
-    for step in steps_:
+    for step in taken:
         loud, patterns = 0.1 * np.exp(1.5 * rng.standard_normal(COUNT)), rng.standard_normal((3, COUNT))
         for c, component in enumerate(COMPONENTS):
             for chain in range(SETTINGS.num_chains):

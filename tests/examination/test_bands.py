@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,14 +62,19 @@ def write_unit(store: Store, unit: Unit, arrays: dict[str, np.ndarray]) -> None:
     held.finish()
 
 
-def planted_store(folder: Path, library: Library, steps: tuple[int, ...], strength: float, count: int = 5) -> Store:
-    """Losses that follow φ of a component as the planted pattern of their probe says, and noise of their own."""
+def claimed_store(folder: Path, library: Library, steps: Iterable[int]) -> tuple[Store, tuple[tuple[str, str], ...]]:
+    """A store that belongs to the library, and what its units observe."""
     store = Store(folder)
     probes = {name: probe.digest for name, probe in library.probes.items()} | {"(data)": library.data.digest}
     store.claim(Manifest(series="planted", library=library.name, weights={s: str(s) for s in steps}, probes=probes))
+    return store, tuple(sorted({"data": "d", **{p.name: p.digest for p in library}}.items()))
+
+
+def planted_store(folder: Path, library: Library, steps: tuple[int, ...], strength: float, count: int = 5) -> Store:
+    """Losses that follow φ of a component as the planted pattern of their probe says, and noise of their own."""
+    store, observed = claimed_store(folder, library, steps)
     pattern = np.array([(1, -1, -1), (-1, 1, -1), (-1, -1, 1), (1, 1, -1), (-1, 1, 1)])
     rng = np.random.default_rng(2)
-    observed = tuple(sorted({"data": "d", **{p.name: p.digest for p in library}}.items()))
     for step in steps:
         for c, component in enumerate(COMPONENTS[:count]):
             for chain in range(SETTINGS.num_chains):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -182,32 +182,35 @@ def find_structure(
     bands, clusters = _weights(labels, usable), _weights(null, usable)
     kept = means_left_out(draws, library, chains, matrix.components, bands, target, statistic)
     shown, shown_null = (_shown(each, statistic) for each in (of.values, of.null))
-    means, contrast = _contrasts(shown, bands)
-    error = _carried(np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1), statistic)
-    contrast_se = _carried(np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1), statistic)
-    strength = _rms(contrast)
-    with np.errstate(invalid="ignore"):
-        strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (len(matrix.components) * strength)
+    strengths = _strengths(shown, bands, kept, statistic)
     return Structure(
         matrix,
         statistic,
         labels,
-        [_by_distance(places[0], labels, band) for band in range(len(strength))],
+        [_by_distance(places[0], labels, band) for band in range(bands.shape[1] - 1)],
         places[0][:, :2],
         modes,
         _mode_strengths(shown[:, tested], modes),
         _agreement(halves, usable),
         _stability(of, usable, labels[usable], modes.count, statistic),
-        means,
-        error,
-        contrast,
-        contrast_se,
-        strength,
-        strength_se,
+        *strengths,
         _rms(_contrasts(shown_null, clusters)[1]),
         _spread(shown, usable),
         _spread(shown_null, usable),
     )
+
+
+def _strengths(
+    shown: Floats, bands: Array, kept: Sequence[Array], statistic: Statistic
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Means of bands, their contrasts to all tokens and their strengths, each before its jackknife error."""
+    means, contrast = _contrasts(shown, bands)
+    error = _carried(np.stack([jackknife_error(each[:, :-1]) for each in kept], axis=1), statistic)
+    contrast_se = _carried(np.stack([jackknife_error(each[:, :-1] - each[:, -1:]) for each in kept], axis=1), statistic)
+    strength = _rms(contrast)
+    with np.errstate(invalid="ignore"):
+        strength_se = np.sqrt(((contrast * contrast_se) ** 2).sum(axis=1)) / (contrast.shape[1] * strength)
+    return means, error, contrast, contrast_se, strength, strength_se
 
 
 def _compared(matrix: ResponseMatrix, statistic: Statistic) -> Compared:

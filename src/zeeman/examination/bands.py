@@ -159,11 +159,7 @@ def read_bands(
     ladders = _ladders(found)
     ablated = ablations_of(draws, library)
     for place, structure in found.items():
-        others = {
-            at.loading: found[at]
-            for at in found
-            if at in along and at.step == place.step and at.loading != place.loading
-        }
+        others = {at.loading: found[at] for at in found if at in along and _is_other_loading(at, place)}
         ablation = ablated.get(place.step)
         causes = partial(band_ablations, draws, library, ablation, structure) if ablation else None
         readings += of_structure(
@@ -176,6 +172,10 @@ def read_bands(
         )
     readings += [_track_reading(name, i, band) for name, bands in tracks.items() for i, band in enumerate(bands)]
     return readings + [_ladder_reading(at, i, band) for at, bands in ladders.items() for i, band in enumerate(bands)]
+
+
+def _is_other_loading(at: Place, place: Place) -> bool:
+    return at.step == place.step and at.loading != place.loading
 
 
 def _reweighted(chains: Mapping[Place, Chains]) -> dict[Place, Chains]:

@@ -152,13 +152,8 @@ def read_germ(
     }
     chains = asdict(settings) if spread else {"n_beta": settings.n_beta, "localization": settings.localization}
     how = {"along": along, "component": component, "dimension": dimension, "degree": degree, "radius": reach}
-    origin = Provenance(
-        step,
-        subject.series.at(step).digest,
-        {name: subject.digest(name) for name in (DATA, *deformations)},
-        {**chains, **how},
-        versions(),
-    )
+    asked = {name: subject.digest(name) for name in (DATA, *deformations)}
+    origin = Provenance(step, subject.series.at(step).digest, asked, {**chains, **how}, versions())
     arcs = measure_arcs(lambda at: _values(energy, frame, reach * at, restraint, num_steps), taylor, germ)
     return GermReading(taylor, germ, basis, deformations, arcs, *_judge(taylor, germ, spread), origin, offset, spread)
 

@@ -167,13 +167,7 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
         reason = f"V stands out of its noise of {floor:.1g} at {len(mean) - first} scales only"
         return ArcOrder(weights, *unknown, Verdict.NO_SIGNAL, (reason,))
     copies = [np.log(np.abs(one) + 1e-300) for one in _left_out(values)]
-    ranges = [
-        slice(a, b)
-        for a in range(first, len(mean))
-        for b in range(a + LEAST_POINTS, len(mean) + 1)
-        if log_s[b - 1] - log_s[a] >= LEAST_RANGE - 1e-9
-    ]
-    fits = [(part, *_slope(log_s, np.log(mean), copies, part)) for part in ranges]
+    fits = [(part, *_slope(log_s, np.log(mean), copies, part)) for part in _ranges(log_s, first)]
     steady = [one for one in fits if one[3] < max(BEND * abs(one[1]), 3 * one[2])]
     if not steady:
         slopes = np.diff(np.log(mean[first:])) / np.diff(log_s[first:]) * slowest
@@ -190,6 +184,16 @@ def arc_order(weights: Weights, scales: Floats, values: Floats, floor: float = 0
     error = slowest * math.hypot(error, bend)
     between = float(np.exp(log_s[part.start])), float(np.exp(log_s[part.stop - 1]))
     return ArcOrder(weights, slowest * slope, error, between, Verdict.OK, ())
+
+
+def _ranges(log_s: Floats, first: int) -> list[slice]:
+    """Stretches of scales from the first that is heard on, with points and width enough for a slope."""
+    return [
+        slice(a, b)
+        for a in range(first, len(log_s))
+        for b in range(a + LEAST_POINTS, len(log_s) + 1)
+        if log_s[b - 1] - log_s[a] >= LEAST_RANGE - 1e-9
+    ]
 
 
 def arc_bound(orders: Sequence[ArcOrder]) -> Reading:

@@ -23,6 +23,7 @@ from zeeman.spectra.strata import (
 from zeeman.spectra.taylor import Taylor
 
 Array = NDArray[np.float64]
+Weighed = tuple[str, float, Array, Array, Split]
 
 _STEPS = 3
 
@@ -167,18 +168,11 @@ def classify_germ(taylor: Taylor, tolerance: float = TOLERANCE) -> GermPosterior
     odds = np.exp(np.array([row[1] for row in weighed]) - weighed[0][1])
     steps = [newton_steps(taylor, tolerance, corank) for corank in range(taylor.num_variables + 1)]
     near = np.array([float((steps[part.corank] <= HERE).mean()) for *_, part in weighed])
-    chances = odds / odds.sum()
-    candidates = [
-        Candidate(name, float(p), float(t @ np.linalg.solve(c, t)), len(t), t, np.sqrt(np.diag(c)))
-        for p, (name, _, t, c, _) in zip(chances * near, weighed, strict=True)
-    ]
-    nothing = np.zeros(0)
-    candidates.append(Candidate(REGULAR, float(chances @ (1 - near)), 0.0, 0, nothing, nothing))
-    candidates.sort(key=lambda one: -one.probability)
+    candidates = _candidates(weighed, odds / odds.sum(), near)
     chosen = next((part for name, *_, part in weighed if name == candidates[0].name), weighed[0][-1])
     low, high = np.quantile(steps[chosen.corank], (0.16, 0.84))
     return GermPosterior(
-        tuple(candidates),
+        candidates,
         chosen,
         _real_form(candidates[0].name, chosen),
         *_eigenvalues(taylor),
@@ -210,6 +204,17 @@ def _classes(corank: int, degree: int) -> Iterator[tuple[str, Conditions]]:
             yield "J10+", exceptional(9)
     else:
         yield "P8+" if corank == 3 else f"corank {corank}", up_to_order(corank, 2)
+
+
+def _candidates(weighed: list[Weighed], chances: Array, near: Array) -> tuple[Candidate, ...]:
+    """Classes with what is left of their chances where the critical point lies near, and A0 with the rest."""
+    found = [
+        Candidate(name, float(p), float(t @ np.linalg.solve(c, t)), len(t), t, np.sqrt(np.diag(c)))
+        for p, (name, _, t, c, _) in zip(chances * near, weighed, strict=True)
+    ]
+    nothing = np.zeros(0)
+    found.append(Candidate(REGULAR, float(chances @ (1 - near)), 0.0, 0, nothing, nothing))
+    return tuple(sorted(found, key=lambda one: -one.probability))
 
 
 def _evidence(
