@@ -374,3 +374,11 @@ def test_a_saturating_explosion_is_told_by_its_heat() -> None:
         virial = np.array([[b.virial for b in blocks] for blocks in chains])
         health = judge(energy, num_parameters=400, localization=1.0, virial=virial)
         assert (health.verdict is Verdict.DIVERGED) == verdict
+
+
+def test_a_variance_is_compared_with_the_mean_in_words_that_hold_for_a_mean_below_zero() -> None:
+    """A ratio below 0 is not above 3; the variance is more than three times such a mean."""
+    values = np.random.default_rng(0).normal(0.0, 10.0, size=(4, 20))
+    values -= values.mean() + 0.5
+    (reason,) = (r for r in judge(values).reasons if "times its mean" in r)
+    assert reason.startswith(f"the variance of nβ ΔL is {values.var(ddof=1):.3g}, more than 3 times its mean of -")

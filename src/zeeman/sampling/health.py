@@ -286,6 +286,7 @@ def _rules(f: _Figures) -> tuple[tuple[bool, Verdict, str], ...]:
         (
             f.surely_ratio > MAX_RATIO,
             Verdict.TOO_ANHARMONIC,
-            f"variance over mean of nβ ΔL is {f.ratio:.2f}, above {MAX_RATIO}",
+            f"the variance of nβ ΔL is {f.ratio * f.mean:.3g}, more than {MAX_RATIO:g} times its mean of "
+            f"{f.mean:.3g} ± {f.mcse:.2g}",
         ),
     )
